@@ -1,0 +1,3 @@
+//! The touchmark command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The admission webhook.
+
+fn main() {}
