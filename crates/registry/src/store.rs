@@ -79,8 +79,17 @@ pub trait ImageStore: Send + Sync {
         &self,
         name: &ImageName,
         tag: &Tag,
-        change: &(dyn Fn(Option<&Content>) -> Result<Content, StoreError> + Send + Sync),
+        change: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> impl Future<Output = Result<Content, StoreError>> + Send;
+}
+
+/// A manifest for a tag to point at, with those of its blobs that may not be in the store yet. They are pushed first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagChange {
+    /// The new manifest.
+    pub manifest: Content,
+    /// Blobs that the manifest needs.
+    pub blobs: Vec<Content>,
 }
 
 /// What refers to an image.
