@@ -1,0 +1,3 @@
+module touchmark.example/healthcheck
+
+go 1.19
