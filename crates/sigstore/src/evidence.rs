@@ -1,11 +1,14 @@
 //! All that was found for one image: untrusted, with where each piece was.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use touchmark_attestation::Envelope;
 use touchmark_oci::{Digest, PinnedRef, Tag};
 
-use crate::{Bundle, BundleError, SimpleSigning};
+use crate::storage::LayerKind;
+use crate::{Bundle, DocumentError, Limits, SimpleSigning, json};
 
 /// What was found about one image. Nothing in it is verified.
 #[derive(Debug, Clone)]
@@ -74,7 +77,43 @@ pub enum Document {
     /// A layer of a legacy `.att` manifest.
     LegacyAttestation(Box<Envelope>),
     /// Something that should be one of these and is not.
-    Malformed(std::sync::Arc<BundleError>),
+    Malformed(Arc<DocumentError>),
+}
+
+impl Document {
+    /// Reads the bytes of a layer, with the annotations of its descriptor. What is not valid becomes [`Document::Malformed`], so that it
+    /// is reported and not lost.
+    pub fn read(
+        kind: LayerKind,
+        bytes: &[u8],
+        annotations: &BTreeMap<String, String>,
+        limits: &Limits,
+    ) -> Self {
+        let document = match kind {
+            LayerKind::Bundle => Bundle::parse(bytes, limits)
+                .map(|bundle| Self::Bundle(Box::new(bundle)))
+                .map_err(Into::into),
+            LayerKind::SimpleSigning => SimpleSigning::parse(bytes, annotations, limits)
+                .map(|layer| Self::LegacySignature(Box::new(layer)))
+                .map_err(Into::into),
+            LayerKind::Envelope => {
+                read_envelope(bytes, limits).map(|envelope| Self::LegacyAttestation(Box::new(envelope)))
+            }
+        };
+        document.unwrap_or_else(Self::malformed)
+    }
+
+    /// A document that could not be read.
+    pub fn malformed(error: DocumentError) -> Self {
+        Self::Malformed(Arc::new(error))
+    }
+}
+
+fn read_envelope(bytes: &[u8], limits: &Limits) -> Result<Envelope, DocumentError> {
+    if bytes.len() <= limits.attestation.max_envelope_bytes {
+        json::check(bytes, limits.max_json_depth)?;
+    }
+    Ok(Envelope::parse(bytes, &limits.attestation)?)
 }
 
 /// Evidence that a limit kept from being read.

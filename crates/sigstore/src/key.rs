@@ -1,0 +1,349 @@
+//! Public keys: who may sign.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws_lc_rs::signature as provider;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sigstore_crypto::{SigningScheme, VerificationKey};
+use sigstore_types::{DerPublicKey, SignatureBytes};
+use touchmark_oci::Digest;
+
+use crate::Limits;
+
+/// The smallest RSA key that is accepted, as cosign has it.
+const MIN_RSA_BITS: usize = 2048;
+
+/// A public key that signatures can be checked with.
+#[derive(Clone)]
+pub struct PublicKey {
+    id: KeyId,
+    algorithm: KeyAlgorithm,
+    der: Arc<[u8]>,
+    checkers: Arc<[VerificationKey]>,
+}
+
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// ECDSA on P-256.
+    EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
+    /// Ed25519, without pre-hashing.
+    Ed25519,
+    /// RSA with PKCS#1 v1.5 padding.
+    Rsa {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EcdsaP256 => f.write_str("ECDSA P-256"),
+            Self::EcdsaP384 => f.write_str("ECDSA P-384"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::Rsa { bits } => write!(f, "RSA {bits}"),
+        }
+    }
+}
+
+/// Names a key: the SHA-256 digest of its SubjectPublicKeyInfo in DER.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(Digest);
+
+impl KeyId {
+    /// The digest in hexadecimal.
+    pub fn hex(&self) -> &str {
+        self.0.hex()
+    }
+
+    /// The digest in base64: what cosign 3 writes as `publicKey.hint` in a bundle.
+    pub fn hint(&self) -> String {
+        // A digest is hexadecimal by construction.
+        STANDARD.encode(hex::decode(self.0.hex()).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PublicKey {
+    /// Reads the one public key in a PEM text.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no key or several, something else than a public key, or a key of a kind that is not accepted.
+    pub fn parse_pem(text: &str, limits: &Limits) -> Result<Self, KeyError> {
+        let mut keys = Self::parse_pem_all(text, limits)?;
+        match (keys.pop(), keys.len()) {
+            (Some(key), 0) => Ok(key),
+            (_, others) => Err(KeyError::Several { count: others + 1 }),
+        }
+    }
+
+    /// Reads all public keys in a PEM text: at least one, in the order in which they are there.
+    ///
+    /// # Errors
+    /// As [`PublicKey::parse_pem`], except that several are fine.
+    pub fn parse_pem_all(text: &str, limits: &Limits) -> Result<Vec<Self>, KeyError> {
+        if text.len() > limits.max_key_text_bytes {
+            return Err(KeyError::TooLarge {
+                size: text.len(),
+                limit: limits.max_key_text_bytes,
+            });
+        }
+        let blocks = pem::parse_many(text).map_err(|source| KeyError::Pem {
+            source: source.into(),
+        })?;
+        if blocks.is_empty() {
+            return Err(KeyError::NoKey);
+        }
+        blocks
+            .iter()
+            .map(|block| match block.tag() {
+                "PUBLIC KEY" => Self::from_der(block.contents()),
+                other => Err(KeyError::NotPublicKey {
+                    label: other.to_owned(),
+                }),
+            })
+            .collect()
+    }
+
+    /// Reads a SubjectPublicKeyInfo in DER (RFC 5280 §4.1.2.7).
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`] when it is none, or of a kind that is not known; [`KeyError::WeakRsa`].
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let invalid = |source: sigstore_crypto::Error| KeyError::Invalid {
+            source: Box::new(source),
+        };
+        let spki = DerPublicKey::new(der.to_vec());
+        let kind = sigstore_crypto::KeyAlgorithm::from_spki(&spki).map_err(invalid)?;
+        let schemes = schemes(kind).ok_or(KeyError::NotAccepted)?;
+        let checkers = schemes
+            .iter()
+            .map(|scheme| VerificationKey::from_spki_with_scheme(&spki, *scheme))
+            .collect::<Result<Arc<[_]>, _>>()
+            .map_err(invalid)?;
+        let raw = checkers
+            .first()
+            .map(VerificationKey::as_bytes)
+            .unwrap_or_default();
+        let algorithm = examine(kind, raw)?;
+        Ok(Self {
+            id: KeyId(Digest::of(der)),
+            algorithm,
+            der: der.into(),
+            checkers,
+        })
+    }
+
+    /// The key's name.
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The kind of key.
+    pub fn algorithm(&self) -> KeyAlgorithm {
+        self.algorithm
+    }
+
+    /// The SubjectPublicKeyInfo.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The key in PEM, byte for byte as cosign and openssl write it.
+    pub fn to_pem(&self) -> String {
+        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+        pem::encode_config(&pem::Pem::new("PUBLIC KEY", &*self.der), config)
+    }
+
+    /// Whether `signature` over `message` was made with this key, by a scheme that cosign signs with.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let signature = SignatureBytes::new(signature.to_vec());
+        self.checkers
+            .iter()
+            .any(|checker| checker.verify(message, &signature).is_ok())
+    }
+
+    /// The same for a message of which only the digest is known. Ed25519 needs the message.
+    pub(crate) fn signed_digest(&self, digest: &[u8], signature: &[u8]) -> bool {
+        let signature = SignatureBytes::new(signature.to_vec());
+        self.checkers
+            .iter()
+            .any(|checker| checker.verify_prehashed(digest, &signature).is_ok())
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        Self::parse_pem(text, &Limits::default())
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublicKey")
+            .field("id", &self.id)
+            .field("algorithm", &self.algorithm)
+            .finish()
+    }
+}
+
+/// The schemes that cosign signs with, by kind of key. cosign 3 signs bundles with the hash that belongs to the curve, while
+/// cosign 2, and cosign 3 in the old format, sign with SHA-256 whatever the curve. Ed25519ph is in neither's output.
+fn schemes(kind: sigstore_crypto::KeyAlgorithm) -> Option<&'static [SigningScheme]> {
+    use sigstore_crypto::KeyAlgorithm as Kind;
+    match kind {
+        Kind::EcdsaP256 => Some(&[SigningScheme::EcdsaP256Sha256]),
+        Kind::EcdsaP384 => Some(&[SigningScheme::EcdsaP384Sha384, SigningScheme::EcdsaP384Sha256]),
+        Kind::Ed25519 => Some(&[SigningScheme::Ed25519]),
+        Kind::Rsa => Some(&[SigningScheme::RsaPkcs1Sha256]),
+        _ => None,
+    }
+}
+
+/// Checks what the structure does not say: that the point is on the curve, and that the modulus is long enough.
+fn examine(kind: sigstore_crypto::KeyAlgorithm, raw: &[u8]) -> Result<KeyAlgorithm, KeyError> {
+    use sigstore_crypto::KeyAlgorithm as Kind;
+    let (algorithm, implementation): (_, &'static dyn provider::VerificationAlgorithm) = match kind {
+        Kind::EcdsaP256 => (KeyAlgorithm::EcdsaP256, &provider::ECDSA_P256_SHA256_ASN1),
+        Kind::EcdsaP384 => (KeyAlgorithm::EcdsaP384, &provider::ECDSA_P384_SHA384_ASN1),
+        Kind::Ed25519 => (KeyAlgorithm::Ed25519, &provider::ED25519),
+        Kind::Rsa => {
+            let bits = rsa_bits(raw).ok_or(KeyError::NotAccepted)?;
+            if bits < MIN_RSA_BITS {
+                return Err(KeyError::WeakRsa {
+                    bits,
+                    minimum: MIN_RSA_BITS,
+                });
+            }
+            (KeyAlgorithm::Rsa { bits }, &provider::RSA_PKCS1_2048_8192_SHA256)
+        }
+        _ => return Err(KeyError::NotAccepted),
+    };
+    provider::ParsedPublicKey::new(implementation, raw).map_err(|source| KeyError::Invalid {
+        source: Box::new(source),
+    })?;
+    Ok(algorithm)
+}
+
+/// Bits of the modulus of an `RSAPublicKey` (RFC 8017 §A.1.1), whose structure has been checked: a SEQUENCE that begins with the
+/// modulus as an INTEGER.
+fn rsa_bits(der: &[u8]) -> Option<usize> {
+    let (sequence, _) = der_value(der, 0x30)?;
+    let (modulus, _) = der_value(sequence, 0x02)?;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let significant = modulus.get(zeros..)?;
+    let first = significant.first()?;
+    Some(significant.len() * 8 - first.leading_zeros() as usize)
+}
+
+/// The value of the DER element with `tag` at the start of `der`, and what follows it.
+fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&found, rest) = der.split_first()?;
+    let (&length, rest) = rest.split_first()?;
+    if found != tag {
+        return None;
+    }
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(length), rest),
+        0x81..=0x84 => {
+            let (length, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
+            (
+                length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)),
+                rest,
+            )
+        }
+        _ => return None,
+    };
+    rest.split_at_checked(length)
+}
+
+/// Why a text is no usable public key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Larger than [`Limits::max_key_text_bytes`].
+    #[error("public key text has {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Bytes found.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No PEM block.
+    #[error("no PEM block found, expected \"-----BEGIN PUBLIC KEY-----\"")]
+    NoKey,
+    /// More than one key where one is wanted.
+    #[error("{count} public keys found, expected one")]
+    Several {
+        /// Keys found.
+        count: usize,
+    },
+    /// A broken PEM block.
+    #[error("PEM block is not valid")]
+    Pem {
+        /// What the PEM reader objects to.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A PEM block with something else.
+    #[error("PEM block is a {label:?}, expected \"PUBLIC KEY\"{}", hint(label))]
+    NotPublicKey {
+        /// The label of the block.
+        label: String,
+    },
+    /// Not a SubjectPublicKeyInfo, or one of a kind that is not known.
+    #[error("public key is not valid, expected ECDSA P-256 or P-384, Ed25519 or RSA")]
+    Invalid {
+        /// What the key reader objects to.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A well-formed key of a kind that is not accepted.
+    #[error("public key is of a kind that is not accepted, expected ECDSA P-256 or P-384, Ed25519 or RSA")]
+    NotAccepted,
+    /// An RSA key that is too short.
+    #[error("RSA key has {bits} bits, expected {minimum} at least")]
+    WeakRsa {
+        /// Bits found.
+        bits: usize,
+        /// Bits wanted.
+        minimum: usize,
+    },
+}
+
+/// What to do about a PEM block of another kind.
+fn hint(label: &str) -> &'static str {
+    if label.contains("PRIVATE KEY") {
+        "; a private key is not needed to verify, give its public half"
+    } else if label.contains("CERTIFICATE") {
+        "; to trust the key of a certificate, give the key itself (openssl x509 -pubkey -noout)"
+    } else {
+        ""
+    }
+}
