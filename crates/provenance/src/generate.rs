@@ -215,14 +215,12 @@ fn add_checkout(found: &mut Vec<ResourceDescriptor>, git: &GitFacts) -> Result<(
 
 /// The commit that is checked out, as a statement has it.
 fn checkout(git: &GitFacts) -> Result<ResourceDescriptor, GenerateError> {
-    let remote = git
-        .remote
-        .as_deref()
-        .map(str::parse::<SourceLocation>)
-        .transpose();
-    let uri = remote
-        .map_err(|source| GenerateError::Remote { source })?
-        .map(|location| location.uri);
+    let uri = match git.remote.as_deref().map(str::parse::<SourceLocation>) {
+        Some(Ok(location)) => Some(location.uri),
+        // A path on this machine is no place for anybody else.
+        None | Some(Err(SourceUriError::Scheme { .. })) => None,
+        Some(Err(source)) => return Err(GenerateError::Remote { source }),
+    };
     let place = match (&uri, &git.git_ref) {
         (Some(uri), Some(git_ref)) => Some(uri.at(git_ref)),
         (Some(uri), None) => Some(uri.as_download_location()),
@@ -287,7 +285,7 @@ pub enum GenerateError {
         /// The form.
         wanted: &'static str,
     },
-    /// The remote of the checkout is no repository's address.
+    /// The remote of the checkout has a URL that names no repository.
     #[error("remote of the git checkout is no repository")]
     Remote {
         /// What is wrong.

@@ -17,4 +17,4 @@ pub use generate::{BuildInputs, GenerateError, Platform, PlatformError, generate
 pub use material::{Material, MaterialError};
 pub use source::{SourceLocation, SourceUri, SourceUriError};
 pub use v1::{BuildDefinition, BuildMetadata, Builder, Provenance, RunDetails};
-pub use v02::{ConfigSource, Invocation, ProvenanceV02};
+pub use v02::{ConfigSource, Invocation, MetadataV02, ProvenanceV02};

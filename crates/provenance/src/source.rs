@@ -4,7 +4,7 @@
 //! 1. `git+` before the scheme is dropped; the scheme stays. `http`, `https`, `ssh` and `git` are different places.
 //!    `git@host:path` is `ssh://host/path`, as git reads it ([git-fetch(1), "GIT URLS"](https://git-scm.com/docs/git-fetch#_git_urls)).
 //! 2. User names and passwords are dropped. The host is compared in lower case, without the scheme's own port.
-//! 3. One `.git` and slashes at the end of the path are dropped. The path is compared as it is otherwise, case included.
+//! 3. Every `.git` and slash at the end of the path is dropped. The path is compared as it is otherwise, case included.
 //! 4. What follows the first `@` of the path, or a `#`, is the git ref: it is kept apart and is no part of the repository.
 //!
 //! Nothing is compared by prefix or by a part of the text.
@@ -47,12 +47,12 @@ impl Scheme {
         }
     }
 
-    fn own_port(self) -> &'static str {
+    fn own_port(self) -> u16 {
         match self {
-            Self::Https => "443",
-            Self::Http => "80",
-            Self::Ssh => "22",
-            Self::Git => "9418",
+            Self::Https => 443,
+            Self::Http => 80,
+            Self::Ssh => 22,
+            Self::Git => 9418,
         }
     }
 }
@@ -152,17 +152,28 @@ fn normal_authority(scheme: Scheme, authority: &str) -> Result<String, SourceUri
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host)
         .to_ascii_lowercase();
-    let own_port = format!(":{}", scheme.own_port());
-    let host = host.strip_suffix(&own_port).unwrap_or(&host);
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
-    let fits = !name.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b));
-    if fits {
-        Ok(host.to_owned())
-    } else {
-        Err(SourceUriError::Host)
+    let end_of_name = host
+        .find(']')
+        .map_or_else(|| host.find(':'), |bracket| Some(bracket + 1));
+    let (name, port) = host
+        .split_at_checked(end_of_name.unwrap_or(host.len()))
+        .ok_or(SourceUriError::Host)?;
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let fits = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".-_%".contains(&b))
+        }
+    };
+    let number = port.strip_prefix(':').map(str::parse::<u16>);
+    match (fits, port, number) {
+        (true, "", _) => Ok(name.to_owned()),
+        (true, _, Some(Ok(number))) if number == scheme.own_port() => Ok(name.to_owned()),
+        (true, _, Some(Ok(number))) => Ok(format!("{name}:{number}")),
+        _ => Err(SourceUriError::Host),
     }
 }
 
@@ -180,8 +191,10 @@ fn split_ref(tail: &str) -> Result<(&str, Option<String>), SourceUriError> {
 }
 
 fn normal_path(path: &str) -> Result<String, SourceUriError> {
-    let path = path.trim_end_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
+    let mut path = path.trim_end_matches('/');
+    while let Some(shorter) = path.strip_suffix(".git") {
+        path = shorter.trim_end_matches('/');
+    }
     if path.is_empty() {
         return Err(SourceUriError::NoPath);
     }
@@ -259,6 +272,7 @@ mod tests {
             "https://GitHub.com:443/acme/app.git/",
             "git+https://github.com/acme/app@refs/heads/main",
             "https://github.com/acme/app.git#refs/heads/main",
+            "https://github.com/acme/app/.git",
             "https://user:secret@github.com/acme/app.git",
         ] {
             assert_eq!(normal(text), "https://github.com/acme/app", "{text}");
@@ -277,7 +291,6 @@ mod tests {
             "https://github.com.evil.example/acme/app",
             "https://evil.example/github.com/acme/app",
             "https://github.com:8443/acme/app",
-            "https://github.com/acme/app.git.git",
             "https://github.com%2facme@evil.example/acme/app",
         ] {
             assert_ne!(normal(text), wanted, "{text}");
@@ -328,7 +341,23 @@ mod tests {
         assert_eq!(error("https://github.com"), SourceUriError::NoPath);
         assert_eq!(error("https://github.com/"), SourceUriError::NoPath);
         assert_eq!(error("https:///acme/app"), SourceUriError::Host);
-        assert_eq!(error("https://exa mple/acme"), SourceUriError::Host);
+        for host in [
+            "exa mple",
+            "h:",
+            "h:443:443",
+            "h:port",
+            "h:99999",
+            "[::1",
+            "[x]",
+            "[::1]x",
+            ":443",
+        ] {
+            assert_eq!(
+                error(&format!("https://{host}/acme")),
+                SourceUriError::Host,
+                "{host}"
+            );
+        }
         assert_eq!(
             error("https://github.com/acme/../evil/app"),
             SourceUriError::BadPath
@@ -353,7 +382,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_normal_form_is_its_own(text in "(git\\+)?(https|ssh)://([a-z]{1,5}@)?[a-z]{1,9}(:[0-9]{1,4})?/[a-zA-Z./]{1,20}") {
+        fn the_normal_form_is_its_own(text in "(git\\+)?(https|ssh)://([a-z]{1,5}@)?[a-z]{1,9}(:[0-9]{1,4})?/[a-z./]{1,9}(/|\\.git){0,3}") {
             if let Ok(location) = text.parse::<SourceLocation>() {
                 let again: SourceUri = location.uri.to_string().parse().unwrap();
                 prop_assert_eq!(again, location.uri);

@@ -1,6 +1,8 @@
 //! SLSA provenance 0.2 ([slsa.dev, provenance v0.2](https://slsa.dev/spec/v0.2/provenance)), as far as verification needs it.
 //! Touchmark reads it and does not write it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use touchmark_attestation::{Predicate, ResourceDescriptor, predicate_types};
@@ -51,7 +53,7 @@ pub struct ConfigSource {
     pub uri: Option<String>,
     /// The commit, by algorithm name.
     #[serde(default)]
-    pub digest: Option<std::collections::BTreeMap<String, String>>,
+    pub digest: Option<BTreeMap<String, String>>,
     /// The file or job in it.
     #[serde(default)]
     pub entry_point: Option<String>,
@@ -62,8 +64,8 @@ pub struct ConfigSource {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct MetadataV02 {
-    /// The builder's name for this run.
-    #[serde(default)]
+    /// The builder's name for this run. slsa-github-generator spells the member its own way.
+    #[serde(default, alias = "buildInvocationID")]
     pub build_invocation_id: Option<String>,
     /// When it began.
     #[serde(default)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use touchmark_attestation::{Predicate, ResourceDescriptor, predicate_types};
 
@@ -33,10 +33,18 @@ pub struct BuildDefinition {
     /// What a user of the builder could choose. A consumer has to check all of it.
     pub external_parameters: Map<String, Value>,
     /// What only the builder's operator could choose.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Map::is_empty"
+    )]
     pub internal_parameters: Map<String, Value>,
     /// What was fetched for the build: sources, base images, tools.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub resolved_dependencies: Vec<ResourceDescriptor>,
 }
 
@@ -50,7 +58,11 @@ pub struct RunDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BuildMetadata>,
     /// What else came out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub byproducts: Vec<ResourceDescriptor>,
 }
 
@@ -61,10 +73,18 @@ pub struct Builder {
     /// A URI that stands for the builder, and for how far it is to be trusted.
     pub id: String,
     /// Versions of the builder's parts.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub version: BTreeMap<String, String>,
     /// What the builder itself was made of.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub builder_dependencies: Vec<ResourceDescriptor>,
 }
 
@@ -81,4 +101,11 @@ pub struct BuildMetadata {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_on: Option<Timestamp>,
+}
+
+/// Writers in Go leave `null` where nothing is listed.
+fn null_is_empty<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

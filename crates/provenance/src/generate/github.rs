@@ -37,19 +37,25 @@ pub(super) fn describe(environment: &mut Environment<'_>) -> Result<Described, G
         variable: "GITHUB_SHA",
         source,
     })?;
-    let repository = repository("GITHUB_REPOSITORY", &format!("{server}/{name}"))?;
+    let repository = repository("GITHUB_REPOSITORY", &format!("{server}/{name}"))?.to_string();
+    // The server once more, now without what might stand before its host.
+    let server = repository.strip_suffix(name).ok_or(GenerateError::Variable {
+        variable: "GITHUB_REPOSITORY",
+        wanted: "OWNER/REPO",
+    })?;
+    let source = format!("git+{repository}@{git_ref}");
     let (path, workflow_ref) = split_workflow(workflow, name)?;
     Ok(Described {
         build_type: BuildType::GITHUB_WORKFLOW.to_owned(),
         external_parameters: Map::from_iter([(
             "workflow".to_owned(),
-            json!({ "ref": workflow_ref, "repository": repository.to_string(), "path": path }),
+            json!({ "ref": workflow_ref, "repository": repository, "path": path }),
         )]),
         internal_parameters: Map::<String, Value>::from_iter([("github".to_owned(), internal)]),
-        builder_id: format!("{server}/{workflow}"),
+        builder_id: format!("{server}{workflow}"),
         builder_version: BTreeMap::new(),
-        invocation_id: Some(format!("{server}/{name}/actions/runs/{run}/attempts/{attempt}")),
-        source: Some(git_descriptor(repository.at(git_ref), &commit)),
+        invocation_id: Some(format!("{repository}/actions/runs/{run}/attempts/{attempt}")),
+        source: Some(git_descriptor(source, &commit)),
     })
 }
 
