@@ -55,6 +55,18 @@ pub trait ImageStore: Send + Sync {
         blob: &Content,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Makes a blob of `from`, another repository of the same registry, one of `name` too, without moving it. `false` where the store
+    /// cannot do that, or did not: then the blob has to be pushed.
+    fn mount_blob(
+        &self,
+        name: &ImageName,
+        blob: &Descriptor,
+        from: &ImageName,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        let _ = (name, blob, from);
+        async { Ok(false) }
+    }
+
     /// Stores a blob of any size from a stream, unless it is there already.
     fn push_blob_stream(
         &self,

@@ -1,0 +1,24 @@
+//! Pushing a small artifact whole.
+
+use touchmark_oci::{Content, ImageManifest, ImageName, PinnedRef};
+
+use crate::{ImageStore, StoreError};
+
+/// Pushes blobs, then the manifest that names them, by digest. A crash in between leaves blobs that nothing names, never a
+/// manifest without its blobs.
+///
+/// # Errors
+/// As [`ImageStore::push_blob`] and [`ImageStore::push_manifest`].
+pub async fn push_artifact<S: ImageStore>(
+    store: &S,
+    name: &ImageName,
+    manifest: &ImageManifest,
+    blobs: &[Content],
+) -> Result<PinnedRef, StoreError> {
+    for blob in blobs {
+        store.push_blob(name, blob).await?;
+    }
+    let content = manifest.to_content();
+    store.push_manifest(name, &content, None).await?;
+    Ok(name.pin(content.digest().clone()))
+}

@@ -1,0 +1,1 @@
+//! Streams that end in an error if they are not what was asked for.
