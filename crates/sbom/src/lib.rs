@@ -1,1 +1,36 @@
 #![doc = include_str!("../README.md")]
+
+mod archive;
+mod assemble;
+mod catalog;
+mod changes;
+pub mod cyclonedx;
+mod directory;
+mod distribution;
+mod document;
+mod executable;
+mod gap;
+mod inventory;
+pub mod json;
+mod license;
+mod limits;
+mod party;
+mod path;
+mod purl;
+mod rootfs;
+mod scan;
+pub mod spdx;
+mod stanza;
+mod stream;
+
+pub use directory::{DirectoryEntry, DirectoryEntryKind, scan_directory};
+pub use distribution::Distribution;
+pub use document::DocumentOptions;
+pub use gap::{Gap, GapReason};
+pub use inventory::{
+    Ecosystem, Element, Evidence, ImageSubject, Inventory, Package, PackageId, Party, Relationship,
+    RelationshipKind, SourcePackage, Subject,
+};
+pub use license::{License, LicenseRef};
+pub use limits::Limits;
+pub use scan::{Compression, LayerScan, ScanError, scan_layer};

@@ -1,0 +1,94 @@
+//! Directories: entries that the caller walks, so that this crate opens nothing itself.
+
+use std::io::{self, Read};
+
+use crate::archive::ArchiveError;
+use crate::changes::Change;
+use crate::scan::Scanner;
+use crate::{GapReason, LayerScan, Limits, ScanError, path};
+
+/// One entry of a directory tree.
+pub struct DirectoryEntry<'a> {
+    /// Its path from the top of the tree, with `/` between parts.
+    pub path: String,
+    /// What it is.
+    pub kind: DirectoryEntryKind<'a>,
+}
+
+/// What a directory entry is.
+#[non_exhaustive]
+pub enum DirectoryEntryKind<'a> {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File {
+        /// Its size, in bytes.
+        size: u64,
+        /// Opens it. Called at most once, and only when the content may matter.
+        open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>,
+    },
+    /// A symbolic link. It is resolved within the tree, and never followed by the caller.
+    Symlink {
+        /// Where it leads, as written.
+        target: String,
+    },
+    /// Anything else.
+    Other,
+    /// Something that could not be looked at; the inventory will say so.
+    Unreadable,
+}
+
+/// Scans a directory tree, parents before what is in them. The same catalogers run as for an image; whiteouts mean nothing.
+///
+/// Give entries in an order that does not depend on the machine, such as sorted by path.
+///
+/// # Errors
+/// [`ScanError::TooManyEntries`] or [`ScanError::IndexTooLarge`]. A file that cannot be read is a gap.
+pub fn scan_directory<'a>(
+    entries: impl IntoIterator<Item = DirectoryEntry<'a>>,
+    limits: &Limits,
+) -> Result<LayerScan, ScanError> {
+    let mut scanner = Scanner::new(limits, true);
+    let mut count = 0;
+    for entry in entries {
+        count += 1;
+        add(&mut scanner, entry);
+        scanner.check_limits(count)?;
+    }
+    Ok(scanner.scan)
+}
+
+fn add(scanner: &mut Scanner<'_>, entry: DirectoryEntry<'_>) {
+    let path = path::clean(&entry.path);
+    match entry.kind {
+        DirectoryEntryKind::Directory => scanner.push(&path, Change::Directory),
+        DirectoryEntryKind::Symlink { target } => scanner.push(&path, Change::Symlink(&target)),
+        DirectoryEntryKind::Other => scanner.push(&path, Change::Other),
+        DirectoryEntryKind::Unreadable => scanner.gap(&path, GapReason::Unreadable),
+        DirectoryEntryKind::File { size, open } => {
+            let content = LazyFile::Closed(Some(open));
+            if let Err(ArchiveError::Read(_)) = scanner.file(&path, size, content) {
+                scanner.gap(&path, GapReason::Unreadable);
+            }
+        }
+    }
+}
+
+/// A file that is opened by its first read.
+enum LazyFile<'a> {
+    Closed(Option<Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>>),
+    Open(Box<dyn Read + 'a>),
+}
+
+impl Read for LazyFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Self::Closed(open) = self {
+            let open = open.take().ok_or(io::ErrorKind::NotFound)?;
+            *self = Self::Open(open()?);
+        }
+        match self {
+            Self::Open(file) => file.read(buffer),
+            Self::Closed(_) => Ok(0),
+        }
+    }
+}

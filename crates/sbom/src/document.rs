@@ -1,0 +1,114 @@
+//! What all documents have in common: who made them, when, and under which name.
+
+use jiff::Timestamp;
+use touchmark_oci::Digest;
+
+use crate::{Inventory, Subject};
+
+/// What goes into a document beside the inventory. Nothing is taken from the clock or the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DocumentOptions {
+    /// Seconds since 1970, as in [`SOURCE_DATE_EPOCH`](https://reproducible-builds.org/specs/source-date-epoch/). It wins over the
+    /// time in the image's configuration.
+    pub source_date_epoch: Option<i64>,
+    /// Version of the tool that is named as the author.
+    pub tool_version: String,
+}
+
+impl Default for DocumentOptions {
+    fn default() -> Self {
+        Self {
+            source_date_epoch: None,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// The tool's name in documents.
+pub(crate) const TOOL: &str = "touchmark";
+
+/// When a document says it was made, in whole seconds: `SOURCE_DATE_EPOCH`, or else the time in the image's configuration.
+pub(crate) fn created(inventory: &Inventory, options: &DocumentOptions) -> Option<String> {
+    let from_option = options
+        .source_date_epoch
+        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let from_image = || match inventory.subject() {
+        Subject::Image(image) => image
+            .created
+            .as_deref()
+            .and_then(|text| text.parse::<Timestamp>().ok()),
+        Subject::Directory { .. } => None,
+    };
+    let time = from_option.or_else(from_image)?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// A UUID made from a document's content
+/// ([RFC 9562, §5.8](https://www.rfc-editor.org/rfc/rfc9562#section-5.8)): the same content has the same one.
+pub(crate) fn content_uuid(content: &[u8]) -> String {
+    let digest = Digest::of(content);
+    let hex = digest.hex();
+    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+    // Version 8, variant 10xx: the first digit of the fourth group is one of 8, 9, a, b.
+    let variant = match part(16..17) {
+        "0" | "4" | "8" | "c" => '8',
+        "1" | "5" | "9" | "d" => '9',
+        "2" | "6" | "a" | "e" => 'a',
+        _ => 'b',
+    };
+    format!(
+        "{}-{}-8{}-{variant}{}-{}",
+        part(0..8),
+        part(8..12),
+        part(13..16),
+        part(17..20),
+        part(20..32)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(created: Option<&str>) -> Inventory {
+        let name = touchmark_oci::ImageName::Layout("x".into());
+        let subject =
+            crate::ImageSubject::new(&name, Digest::of(b"")).with_created(created.map(str::to_owned));
+        Inventory::from_layers(Subject::Image(subject), Vec::new(), &crate::Limits::default())
+    }
+
+    #[test]
+    fn source_date_epoch_wins_over_the_images_time() {
+        let options = DocumentOptions {
+            source_date_epoch: Some(86_400),
+            ..DocumentOptions::default()
+        };
+        let inventory = image(Some("2024-01-02T03:04:05.678Z"));
+        assert_eq!(
+            created(&inventory, &options).as_deref(),
+            Some("1970-01-02T00:00:00Z")
+        );
+        let image_time = created(&inventory, &DocumentOptions::default());
+        assert_eq!(image_time.as_deref(), Some("2024-01-02T03:04:05Z"));
+    }
+
+    #[test]
+    fn no_time_is_made_up() {
+        assert_eq!(created(&image(None), &DocumentOptions::default()), None);
+        assert_eq!(
+            created(&image(Some("yesterday")), &DocumentOptions::default()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_uuid_has_version_8_and_the_rfc_variant() {
+        for n in 0..64_u8 {
+            let uuid = content_uuid(&[n]);
+            assert_eq!(uuid.len(), 36);
+            assert_eq!(&uuid[14..15], "8");
+            assert!("89ab".contains(&uuid[19..20]), "{uuid}");
+        }
+    }
+}

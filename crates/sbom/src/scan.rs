@@ -1,0 +1,459 @@
+//! Scanning one layer: a single pass over its bytes that keeps what catalogers ask for.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use touchmark_oci::{Algorithm, Digest, media_type};
+
+use crate::archive::{Archive, ArchiveEntry, ArchiveError, EntryKind};
+use crate::catalog::{self, Interest};
+use crate::changes::{Change, Changes};
+use crate::executable::{self, Executable};
+use crate::stream::Uncompressed;
+use crate::{Gap, GapReason, Limits, path};
+
+/// What one layer, or a directory, holds that an inventory needs. Made by [`scan_layer`] or
+/// [`scan_directory`](crate::scan_directory).
+#[derive(Debug)]
+pub struct LayerScan {
+    pub(crate) diff_id: Option<Digest>,
+    pub(crate) bytes: u64,
+    pub(crate) changes: Changes,
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) is_directory: bool,
+}
+
+/// A file whose content catalogers asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) interest: Interest,
+    pub(crate) content: KeptContent,
+}
+
+/// What was kept of a file.
+#[derive(Debug, Clone)]
+pub(crate) enum KeptContent {
+    /// All of it.
+    Bytes(Arc<[u8]>),
+    /// The dependency lists that are built into it.
+    Executable(Arc<Executable>),
+}
+
+impl LayerScan {
+    /// Stands for a layer that could not be scanned; the inventory will say so.
+    pub fn not_scanned(diff_id: Option<Digest>) -> Self {
+        let gap = Gap {
+            path: None,
+            layer: None,
+            reason: GapReason::LayerNotScanned,
+        };
+        Self {
+            diff_id,
+            gaps: vec![gap],
+            ..Self::empty(false)
+        }
+    }
+
+    pub(crate) fn empty(is_directory: bool) -> Self {
+        Self {
+            diff_id: None,
+            bytes: 0,
+            changes: Changes::default(),
+            kept: Vec::new(),
+            gaps: Vec::new(),
+            is_directory,
+        }
+    }
+
+    /// Digest of the uncompressed layer. None for a directory.
+    pub fn diff_id(&self) -> Option<&Digest> {
+        self.diff_id.as_ref()
+    }
+
+    /// Uncompressed bytes read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Entries seen.
+    pub fn entries(&self) -> u64 {
+        self.changes.count()
+    }
+
+    /// What could not be read.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+}
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip, of any number of members.
+    Gzip,
+    /// Zstandard, of any number of frames.
+    Zstd,
+    /// As its first bytes say. Archives written by `docker save` do not name it.
+    Detect,
+}
+
+impl Compression {
+    /// The compression that a layer's media type names, or none if it names no layer that can be scanned.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+        const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
+        const NON_DISTRIBUTABLE: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+        let bases = [media_type::OCI_LAYER, NON_DISTRIBUTABLE, DOCKER, DOCKER_FOREIGN];
+        let suffix = bases.iter().find_map(|base| media_type.strip_prefix(base))?;
+        match suffix {
+            "" => Some(Self::None),
+            ".gzip" | "+gzip" => Some(Self::Gzip),
+            ".zstd" | "+zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Scans one layer in a single pass, to its last byte.
+///
+/// The digest of the uncompressed bytes is computed and compared with `diff_id`, the one in the image's configuration.
+/// Nothing is extracted: names and links of the layer are only ever looked up in a list.
+///
+/// # Errors
+/// [`ScanError`]: the stream ends early or is corrupt, a limit is passed, or the digest is another. No part of such a layer
+/// is used.
+pub fn scan_layer(
+    reader: impl Read,
+    compression: Compression,
+    diff_id: Option<&Digest>,
+    limits: &Limits,
+) -> Result<LayerScan, ScanError> {
+    let algorithm = diff_id.map_or(Algorithm::Sha256, Digest::algorithm);
+    let stream = Uncompressed::new(reader, compression, limits, algorithm);
+    let stream = stream.map_err(|source| ScanError::Read { offset: 0, source })?;
+    let mut archive = Archive::new(stream, limits);
+    let mut scanner = Scanner::new(limits, false);
+    loop {
+        match archive.next_entry() {
+            Ok(None) => break,
+            Ok(Some(entry)) => scanner
+                .entry(&entry, &mut archive)
+                .map_err(|error| explain(error, &archive))?,
+            Err(error) => return Err(explain(error, &archive)),
+        }
+        scanner.check_limits(archive.entries())?;
+    }
+    let (found, bytes) = archive.into_inner().finish()?;
+    if let Some(wanted) = diff_id.filter(|wanted| **wanted != found) {
+        return Err(ScanError::DiffId {
+            found,
+            wanted: wanted.clone(),
+        });
+    }
+    Ok(LayerScan {
+        diff_id: Some(found),
+        bytes,
+        ..scanner.scan
+    })
+}
+
+fn explain<R: Read>(error: ArchiveError, archive: &Archive<Uncompressed<R>>) -> ScanError {
+    let stream = archive.get_ref();
+    match error {
+        ArchiveError::Read(source) => stream.explain(source),
+        ArchiveError::Header => ScanError::Header {
+            offset: stream.bytes(),
+        },
+        ArchiveError::ExtendedHeader { size } => ScanError::ExtendedHeader {
+            size,
+            offset: stream.bytes(),
+        },
+    }
+}
+
+/// Collects a [`LayerScan`] from entries, whether they come from an archive or a directory.
+pub(crate) struct Scanner<'a> {
+    limits: &'a Limits,
+    pub(crate) scan: LayerScan,
+    kept_bytes: u64,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(limits: &'a Limits, is_directory: bool) -> Self {
+        Self {
+            limits,
+            scan: LayerScan::empty(is_directory),
+            kept_bytes: 0,
+        }
+    }
+
+    pub(crate) fn check_limits(&self, entries: u64) -> Result<(), ScanError> {
+        if entries > self.limits.max_entries {
+            return Err(ScanError::TooManyEntries {
+                limit: self.limits.max_entries,
+            });
+        }
+        if self.scan.changes.size() > self.limits.max_index_bytes {
+            return Err(ScanError::IndexTooLarge {
+                limit: self.limits.max_index_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &ArchiveEntry, content: impl Read) -> Result<(), ArchiveError> {
+        let Some(path) = self.checked_path(&entry.path) else {
+            return Ok(());
+        };
+        if self.whiteout(&path) {
+            return Ok(());
+        }
+        match entry.kind {
+            EntryKind::Directory => self.push(&path, Change::Directory),
+            EntryKind::File => self.file(&path, entry.size, content)?,
+            EntryKind::SparseFile => self.sparse_file(&path),
+            EntryKind::Symlink | EntryKind::Hardlink => self.link(&path, entry),
+            EntryKind::Other => self.push(&path, Change::Other),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&mut self, path: &str, change: Change<'_>) {
+        self.scan.changes.push(path, change);
+    }
+
+    pub(crate) fn gap(&mut self, path: &str, reason: GapReason) {
+        self.scan.gaps.push(Gap::at(path, reason));
+    }
+
+    /// The cleaned path, or a gap when it is too long or not text.
+    fn checked_path(&mut self, bytes: &[u8]) -> Option<String> {
+        match std::str::from_utf8(bytes) {
+            _ if bytes.len() > self.limits.max_path_bytes => {
+                let reason = GapReason::PathTooLong {
+                    bytes: bytes.len(),
+                    limit: self.limits.max_path_bytes,
+                };
+                let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+                self.gap(&String::from_utf8_lossy(shown), reason);
+                None
+            }
+            Ok(text) => Some(path::clean(text)),
+            Err(_) => {
+                // Such names cannot be what a cataloger looks for; directories of them can still hold such files.
+                let text = path::clean(&String::from_utf8_lossy(bytes));
+                if catalog::interest(&text).is_some() {
+                    self.gap(&text, GapReason::PathNotUtf8);
+                }
+                Some(text)
+            }
+        }
+    }
+
+    /// Records a whiteout
+    /// ([image-spec 1.1, layer.md, "Whiteouts"](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts)).
+    /// Other names with the prefix `.wh..wh.` are aufs's own and mean nothing.
+    fn whiteout(&mut self, path: &str) -> bool {
+        let (directory, name) = path::split(path);
+        let Some(hidden) = name.strip_prefix(".wh.") else {
+            return false;
+        };
+        match hidden {
+            ".wh..opq" => self.push(directory, Change::Opaque),
+            "" | "." | ".." => self.gap(path, GapReason::EmptyWhiteout),
+            _ if hidden.starts_with(".wh.") => {}
+            _ => {
+                let mut hidden_path = directory.to_owned();
+                path::push(&mut hidden_path, hidden);
+                self.push(&hidden_path, Change::Whiteout);
+            }
+        }
+        true
+    }
+
+    fn sparse_file(&mut self, path: &str) {
+        if catalog::interest(path).is_some() {
+            self.gap(path, GapReason::Sparse);
+        }
+        self.push(path, Change::Other);
+    }
+
+    fn link(&mut self, path: &str, entry: &ArchiveEntry) {
+        let is_symlink = entry.kind == EntryKind::Symlink;
+        let limit = self.limits.max_path_bytes;
+        if entry.link.len() > limit {
+            self.gap(
+                path,
+                GapReason::PathTooLong {
+                    bytes: entry.link.len(),
+                    limit,
+                },
+            );
+            return self.push(path, Change::Other);
+        }
+        let target = String::from_utf8_lossy(&entry.link);
+        if is_symlink {
+            self.push(path, Change::Symlink(&target));
+        } else {
+            self.push(path, Change::Hardlink(&path::clean(&target)));
+        }
+    }
+
+    /// Keeps the file if a cataloger asks for its path, or what it needs of it if it is an executable.
+    pub(crate) fn file(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
+        let kept = match catalog::interest(path) {
+            Some(interest) => self.keep(path, interest, size, content)?,
+            None => self.probe(path, size, content)?,
+        };
+        match kept {
+            Some(kept) => {
+                let index = self.scan.kept.len();
+                self.scan.kept.push(kept);
+                self.push(path, Change::Kept(index));
+            }
+            None => self.push(path, Change::Other),
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        path: &str,
+        interest: Interest,
+        size: u64,
+        content: impl Read,
+    ) -> Result<Option<Kept>, ArchiveError> {
+        if size > self.limits.max_file_bytes {
+            self.gap(
+                path,
+                GapReason::FileTooLarge {
+                    size,
+                    limit: self.limits.max_file_bytes,
+                },
+            );
+            return Ok(None);
+        }
+        if self.kept_bytes + size > self.limits.max_kept_bytes {
+            self.gap(
+                path,
+                GapReason::KeptTooMuch {
+                    limit: self.limits.max_kept_bytes,
+                },
+            );
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
+        content.take(size).read_to_end(&mut bytes)?;
+        self.kept_bytes += bytes.len() as u64;
+        Ok(Some(Kept {
+            interest,
+            content: KeptContent::Bytes(bytes.into()),
+        }))
+    }
+
+    fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
+        if size < executable::SMALLEST_BYTES {
+            return Ok(None);
+        }
+        let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
+        let Some(found) = executable::probe(content, self.limits)? else {
+            return Ok(None);
+        };
+        if found.is_too_large {
+            self.gap(
+                path,
+                GapReason::SectionTooLarge {
+                    limit: self.limits.max_section_bytes,
+                },
+            );
+        }
+        if found.is_empty() {
+            return Ok(None);
+        }
+        if found.bytes() > budget {
+            self.gap(
+                path,
+                GapReason::KeptTooMuch {
+                    limit: self.limits.max_kept_bytes,
+                },
+            );
+            return Ok(None);
+        }
+        self.kept_bytes += found.bytes();
+        let content = KeptContent::Executable(Arc::new(found));
+        Ok(Some(Kept {
+            interest: Interest::EXECUTABLE,
+            content,
+        }))
+    }
+}
+
+/// Bytes of a name too long that a gap shows.
+const SHOWN_BYTES: usize = 100;
+/// A size in a header is a claim: no more than this is set aside before bytes come.
+const PREALLOCATED_BYTES: usize = 64 << 10;
+
+/// Why a layer could not be scanned. None of its content is used then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The stream failed, ended early, or is not compressed as said.
+    #[error("reading the layer failed after {offset} uncompressed bytes")]
+    Read {
+        /// Uncompressed bytes before.
+        offset: u64,
+        /// What failed.
+        source: std::io::Error,
+    },
+    /// A header of the archive is not one.
+    #[error("no valid tar header before byte {offset}")]
+    Header {
+        /// Uncompressed bytes up to the end of the header.
+        offset: u64,
+    },
+    /// An extended header over [`Limits::max_extended_header_bytes`].
+    #[error("extended tar header of {size} bytes before byte {offset} is over the limit")]
+    ExtendedHeader {
+        /// Its size.
+        size: u64,
+        /// Uncompressed bytes so far.
+        offset: u64,
+    },
+    /// More than [`Limits::max_layer_bytes`].
+    #[error("layer has more than {limit} uncompressed bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than [`Limits::max_expansion`] bytes out for each byte in.
+    #[error("layer expands more than {limit}-fold, after {bytes} uncompressed bytes")]
+    Expansion {
+        /// The limit.
+        limit: u64,
+        /// Uncompressed bytes so far.
+        bytes: u64,
+    },
+    /// More than [`Limits::max_entries`].
+    #[error("layer or directory has more than {limit} entries")]
+    TooManyEntries {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than [`Limits::max_index_bytes`].
+    #[error("the paths of the layer or directory take more than {limit} bytes")]
+    IndexTooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// The uncompressed bytes are not those that the image's configuration names.
+    #[error("layer has diff ID {found}, the image's configuration says {wanted}")]
+    DiffId {
+        /// Digest of the bytes found.
+        found: Digest,
+        /// Digest in the configuration.
+        wanted: Digest,
+    },
+}
