@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use touchmark_attestation::{Predicate, ResourceDescriptor, Statement};
+use touchmark_attestation::{ResourceDescriptor, Statement, predicate_types};
 
 use crate::environment::Environment;
 use crate::material::git_descriptor;
@@ -136,12 +136,9 @@ pub fn generate(
         Platform::Local => local::describe(inputs.git.as_ref())?,
     };
     let predicate = described.complete(inputs)?;
-    let [predicate_type] = Provenance::TYPES else {
-        return Err(GenerateError::NoSubject);
-    };
     Ok(Statement::new(
         inputs.subjects.clone(),
-        *predicate_type,
+        predicate_types::SLSA_PROVENANCE_V1,
         predicate,
     ))
 }
