@@ -1,0 +1,321 @@
+//! Whether what was found meets one requirement, and if not, why.
+//!
+//! Only a claim that is authentic, of the right kind, by a named signer and with the right content counts. Everything else that
+//! was found becomes a reason, so that "wrong key", "nothing there" and "unreadable" are different answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use touchmark_attestation::{Statement, predicate_types};
+use touchmark_provenance::BuildFacts;
+use touchmark_sigstore::{Claim, Finding, Findings, Place, Rejected, Rejection, Signer};
+
+use crate::decision::{OmittedEvidence, RequirementOutcome, Support};
+use crate::provenance::{Found, ProvenanceExpectations, Unmet};
+use crate::reason::{Ask, Cause, Seen};
+use crate::{Policy, ProvenanceField, Reason, Requirement, RequirementKind, Wanted};
+
+/// How many documents one reason lists. A public repository can hold any number; the decision's evidence has them all.
+const MAX_SEEN: usize = 16;
+
+/// What becomes of `requirement`.
+pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Findings) -> RequirementOutcome {
+    let mut tally = Tally {
+        policy,
+        requirement,
+        support: Vec::new(),
+        others: Vec::new(),
+        unfit: BTreeMap::new(),
+    };
+    for finding in findings.claims() {
+        tally.count(finding);
+    }
+    let signed: BTreeSet<&str> = tally
+        .support
+        .iter()
+        .map(|support| support.signer.as_str())
+        .collect();
+    let satisfied = signed.len() >= requirement.quorum().at_least() && !signed.is_empty();
+    let reasons = if satisfied {
+        Vec::new()
+    } else {
+        tally.reasons(&signed, findings)
+    };
+    let (name, kind) = (requirement.name().to_owned(), requirement.kind());
+    RequirementOutcome {
+        name,
+        kind,
+        satisfied,
+        support: tally.support,
+        reasons,
+    }
+}
+
+/// An error with its sources, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+struct Tally<'a> {
+    policy: &'a Policy,
+    requirement: &'a Requirement,
+    /// What counts.
+    support: Vec<Support>,
+    /// What is of the right kind and by somebody else.
+    others: Vec<Seen>,
+    /// What is by the right signer and says the wrong thing.
+    unfit: BTreeMap<Flaw, Vec<Seen>>,
+}
+
+/// What is wrong with a claim of the right kind by the right signer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Flaw {
+    Annotation { key: String, wanted: String },
+    Mismatch { field: ProvenanceField, wanted: String },
+    Silent { field: ProvenanceField, wanted: String },
+    Malformed,
+}
+
+impl Tally<'_> {
+    fn count(&mut self, finding: &Finding) {
+        if !is_of_kind(&finding.claim, self.requirement.wanted()) {
+            return;
+        }
+        let Some(named) = self.requirement.quorum().find(finding.claim.signer()) else {
+            self.others.push(self.seen(describe(&finding.claim), finding));
+            return;
+        };
+        let flaws = flaws(self.requirement.wanted(), &finding.claim);
+        if flaws.is_empty() {
+            self.support.push(Support {
+                signer: named.name().to_owned(),
+                key: named.key().id().clone(),
+                origin: finding.origin.clone(),
+                log: finding.claim.proof().log.clone(),
+            });
+        }
+        for (flaw, found) in flaws {
+            let seen = self.seen(found, finding);
+            self.unfit.entry(flaw).or_default().push(seen);
+        }
+    }
+
+    fn seen(&self, value: String, finding: &Finding) -> Seen {
+        let signer = self.name_of(finding.claim.signer());
+        Seen {
+            value,
+            signer: Some(signer),
+            origin: finding.origin.clone(),
+        }
+    }
+
+    /// The policy's name for a signer, or the key.
+    fn name_of(&self, signer: &Signer) -> String {
+        let named = self.policy.signers().find(|named| named.is(signer));
+        named.map_or_else(|| signer.to_string(), |named| named.name().to_owned())
+    }
+
+    fn reasons(&self, signed: &BTreeSet<&str>, findings: &Findings) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self
+            .unfit
+            .iter()
+            .map(|(flaw, seen)| flaw.reason(capped(seen)))
+            .collect();
+        if !signed.is_empty() {
+            let signed = signed.iter().map(|name| (*name).to_owned()).collect();
+            let at_least = self.requirement.quorum().at_least();
+            reasons.push(Reason::TooFewSigners {
+                wanted: self.ask(),
+                at_least,
+                signed,
+            });
+        }
+        for (cause, seen) in self.rejected(findings) {
+            reasons.push(Reason::Rejected {
+                wanted: self.ask(),
+                cause,
+                seen: capped(&seen),
+            });
+        }
+        if reasons.is_empty() {
+            let seen = findings
+                .claims()
+                .iter()
+                .map(|finding| self.seen(describe(&finding.claim), finding));
+            reasons.push(Reason::Missing {
+                wanted: self.ask(),
+                seen: seen.take(MAX_SEEN).collect(),
+            });
+        }
+        reasons.extend(
+            findings
+                .omitted()
+                .iter()
+                .map(OmittedEvidence::of)
+                .map(Reason::EvidenceOmitted),
+        );
+        reasons
+    }
+
+    /// What does not count, by why it does not.
+    fn rejected(&self, findings: &Findings) -> BTreeMap<Cause, Vec<Seen>> {
+        let mut causes: BTreeMap<Cause, Vec<Seen>> = BTreeMap::new();
+        if !self.others.is_empty() {
+            causes.insert(Cause::WrongKey, self.others.clone());
+        }
+        let kind = self.requirement.kind();
+        for rejected in findings
+            .rejected()
+            .iter()
+            .filter(|rejected| may_be(rejected, kind))
+        {
+            let value = chain(&rejected.rejection);
+            let seen = Seen {
+                value,
+                signer: None,
+                origin: rejected.origin.clone(),
+            };
+            causes.entry(cause(&rejected.rejection)).or_default().push(seen);
+        }
+        causes
+    }
+
+    fn ask(&self) -> Ask {
+        let predicate_type = match self.requirement.wanted() {
+            Wanted::Attestation { predicate_type } => Some(predicate_type.clone()),
+            Wanted::Signature { .. } | Wanted::Provenance(_) => None,
+        };
+        let signers = self
+            .requirement
+            .quorum()
+            .signers()
+            .map(|signer| signer.name().to_owned())
+            .collect();
+        Ask {
+            kind: self.requirement.kind(),
+            predicate_type,
+            signers,
+        }
+    }
+}
+
+fn capped(seen: &[Seen]) -> Vec<Seen> {
+    seen.iter().take(MAX_SEEN).cloned().collect()
+}
+
+/// Whether a claim is the kind of thing that is wanted.
+fn is_of_kind(claim: &Claim, wanted: &Wanted) -> bool {
+    match (wanted, claim) {
+        (Wanted::Signature { .. }, Claim::Signature { .. }) => true,
+        (Wanted::Attestation { predicate_type }, Claim::Attestation(statement)) => {
+            statement.predicate_type() == predicate_type.uri()
+        }
+        (Wanted::Provenance(_), Claim::Attestation(statement)) => {
+            PROVENANCE.contains(&statement.predicate_type())
+        }
+        (Wanted::Signature { .. }, Claim::Attestation(_))
+        | (Wanted::Attestation { .. } | Wanted::Provenance(_), Claim::Signature { .. }) => false,
+    }
+}
+
+const PROVENANCE: [&str; 2] = [
+    predicate_types::SLSA_PROVENANCE_V1,
+    predicate_types::SLSA_PROVENANCE_V02,
+];
+
+fn describe(claim: &Claim) -> String {
+    match claim {
+        Claim::Signature { .. } => "signature".into(),
+        Claim::Attestation(statement) => format!("attestation of type {}", statement.predicate_type()),
+    }
+}
+
+/// What is wrong with a claim of the right kind by the right signer, each with what it says instead.
+fn flaws(wanted: &Wanted, claim: &Claim) -> Vec<(Flaw, String)> {
+    match (wanted, claim) {
+        (Wanted::Signature { annotations: wanted }, Claim::Signature { annotations }) => wanted
+            .iter()
+            .filter_map(|(key, value)| annotation_flaw(key, value, annotations.get(key)))
+            .collect(),
+        (Wanted::Provenance(expectations), Claim::Attestation(statement)) => {
+            provenance_flaws(expectations, statement)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// cosign's annotations are texts (`-a key=value`); a number or an object that looks the same is not the same.
+fn annotation_flaw(key: &str, wanted: &str, found: Option<&Value>) -> Option<(Flaw, String)> {
+    if found.and_then(Value::as_str) == Some(wanted) {
+        return None;
+    }
+    let found = found.map_or_else(
+        || format!("no annotation {key}"),
+        |found| format!("{key}={found}"),
+    );
+    Some((
+        Flaw::Annotation {
+            key: key.to_owned(),
+            wanted: wanted.to_owned(),
+        },
+        found,
+    ))
+}
+
+fn provenance_flaws(expectations: &ProvenanceExpectations, statement: &Statement) -> Vec<(Flaw, String)> {
+    match BuildFacts::of(statement) {
+        Ok(facts) => expectations
+            .unmet(&facts)
+            .into_iter()
+            .map(Flaw::of_unmet)
+            .collect(),
+        Err(error) => vec![(Flaw::Malformed, chain(&error))],
+    }
+}
+
+impl Flaw {
+    fn of_unmet(unmet: Unmet) -> (Self, String) {
+        let Unmet { field, wanted, found } = unmet;
+        match found {
+            Found::Other(found) => (Self::Mismatch { field, wanted }, found),
+            Found::Nothing => (Self::Silent { field, wanted }, format!("no {field}")),
+            Found::Unknown(gap) => (Self::Silent { field, wanted }, chain(&gap)),
+        }
+    }
+
+    fn reason(&self, seen: Vec<Seen>) -> Reason {
+        match self.clone() {
+            Self::Annotation { key, wanted } => Reason::AnnotationMismatch { key, wanted, seen },
+            Self::Mismatch { field, wanted } => Reason::ProvenanceMismatch { field, wanted, seen },
+            Self::Silent { field, wanted } => Reason::ProvenanceSilent { field, wanted, seen },
+            Self::Malformed => Reason::ProvenanceMalformed { seen },
+        }
+    }
+}
+
+fn cause(rejection: &Rejection) -> Cause {
+    match rejection {
+        Rejection::NoKeyMatches { .. } => Cause::WrongKey,
+        Rejection::SignatureInvalid { .. } => Cause::Invalid,
+        Rejection::WrongSubject { .. } => Cause::WrongSubject,
+        Rejection::KeylessNotSupported { .. } => Cause::Keyless,
+        _ => Cause::Unreadable,
+    }
+}
+
+/// Whether a rejected document may be what is wanted. Legacy tags say what they hold; what a bundle holds is not known before its
+/// signature is verified.
+fn may_be(rejected: &Rejected, kind: RequirementKind) -> bool {
+    match &rejected.origin.place {
+        Place::LegacyTag(tag) if tag.as_str().ends_with(".sig") => kind == RequirementKind::Signature,
+        Place::LegacyTag(tag) if tag.as_str().ends_with(".att") => kind != RequirementKind::Signature,
+        Place::LegacyTag(_) | Place::Referrers => true,
+    }
+}

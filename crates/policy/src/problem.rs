@@ -1,0 +1,324 @@
+//! What can be wrong with a policy document, and what is allowed and probably not meant.
+
+use std::fmt;
+
+use touchmark_attestation::PredicateTypeError;
+use touchmark_provenance::{CommitError, SourceUriError};
+use touchmark_sigstore::KeyError;
+
+use crate::{GlobError, Location};
+
+/// All that is wrong with a document: at least one thing.
+#[derive(Debug)]
+pub struct Problems {
+    first: Problem,
+    others: Vec<Problem>,
+}
+
+impl Problems {
+    pub(crate) fn from_list(mut list: Vec<Problem>) -> Option<Self> {
+        list.sort_by(|a, b| a.at().cmp(b.at()));
+        let mut list = list.into_iter();
+        let first = list.next()?;
+        Some(Self {
+            first,
+            others: list.collect(),
+        })
+    }
+
+    /// Each of them, in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        match self.others.len() {
+            0 => Ok(()),
+            1 => f.write_str(" (and 1 more problem)"),
+            more => write!(f, " (and {more} more problems)"),
+        }
+    }
+}
+
+impl std::error::Error for Problems {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.first.source()
+    }
+}
+
+/// One thing that is wrong with a policy document.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A name that is not like a DNS name.
+    #[error(
+        "{at}: name {found:?} is not 1 to 63 lower-case letters, digits, '-' and '.', beginning and ending with a letter or digit"
+    )]
+    Name {
+        /// Where.
+        at: Location,
+        /// The name, shortened.
+        found: String,
+    },
+    /// A policy about nothing.
+    #[error("{at}: images is empty, expected at least one glob")]
+    NoImages {
+        /// Where.
+        at: Location,
+    },
+    /// A pattern that does not compile or can never match.
+    #[error("{at}: {pattern:?} is no usable pattern")]
+    Glob {
+        /// Where.
+        at: Location,
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        source: GlobError,
+    },
+    /// A policy that asks for nothing would allow everything.
+    #[error("{at}: require is empty, expected at least one requirement")]
+    NoRequirements {
+        /// Where.
+        at: Location,
+    },
+    /// Two requirements of one name.
+    #[error("{at}: there is a requirement named {name:?} already")]
+    DuplicateRequirement {
+        /// The second one.
+        at: Location,
+        /// Their name.
+        name: String,
+    },
+    /// A requirement of no kind, or of several.
+    #[error(
+        "{at}: requirement {name:?} states {found} of signature, attestation and provenance, expected exactly one"
+    )]
+    RequirementKinds {
+        /// Where.
+        at: Location,
+        /// Its name.
+        name: String,
+        /// How many it states.
+        found: usize,
+    },
+    /// Two signers of one name.
+    #[error("{at}: there is a signer named {name:?} already")]
+    DuplicateSigner {
+        /// The second one.
+        at: Location,
+        /// Their name.
+        name: String,
+    },
+    /// One key under two names would count as two signers.
+    #[error("{at}: signer {name:?} has the same key as signer {other:?}, expected a key of its own")]
+    SameKey {
+        /// The second key.
+        at: Location,
+        /// The second signer.
+        name: String,
+        /// The first signer.
+        other: String,
+    },
+    /// A key from nowhere, or from two places.
+    #[error("{at}: key states not exactly one of file and data")]
+    KeySource {
+        /// Where.
+        at: Location,
+    },
+    /// A key file that cannot be read.
+    #[error("{at}: key file {file:?} cannot be read")]
+    KeyFile {
+        /// Where it is named.
+        at: Location,
+        /// The file as written.
+        file: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// A key file that is too large to be one.
+    #[error("{at}: key file has {found} bytes, the limit is {limit}")]
+    KeyFileTooLarge {
+        /// Where it is named.
+        at: Location,
+        /// Bytes found.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No key, several, or one that is not accepted.
+    #[error("{at}: expected one public key")]
+    Key {
+        /// Where it is written or named.
+        at: Location,
+        /// Why it is not that.
+        source: KeyError,
+    },
+    /// A requirement that anyone or no one could meet.
+    #[error("{at}: by is empty, expected at least one signer")]
+    NoSigners {
+        /// Where.
+        at: Location,
+    },
+    /// A signer named twice in one list would count twice.
+    #[error("{at}: signer {name:?} is in this list already")]
+    SignerTwice {
+        /// The second mention.
+        at: Location,
+        /// The signer.
+        name: String,
+    },
+    /// A signer that the policy does not introduce.
+    #[error("{at}: there is no signer {name:?}, expected one of {known:?}")]
+    UnknownSigner {
+        /// Where.
+        at: Location,
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Zero, or more signers than are listed.
+    #[error("{at}: atLeast is {wanted}, expected 1 to {signers}, the number of signers in the list")]
+    AtLeast {
+        /// Where.
+        at: Location,
+        /// As written.
+        wanted: u32,
+        /// Signers in the list.
+        signers: usize,
+    },
+    /// Neither an alias nor a URI.
+    #[error("{at}: no attestation type")]
+    PredicateType {
+        /// Where.
+        at: Location,
+        /// What is wrong with it.
+        source: PredicateTypeError,
+    },
+    /// cosign's signature predicate as an attestation type.
+    #[error("{at}: this type is a signature, expected a requirement of kind signature")]
+    SignatureAsAttestation {
+        /// Where.
+        at: Location,
+    },
+    /// A builder by two rules or by none.
+    #[error("{at}: builder states not exactly one of id and idGlob")]
+    BuilderId {
+        /// Where.
+        at: Location,
+    },
+    /// Not the address of a repository, or one with a ref in it.
+    #[error("{at}: source is no repository")]
+    SourceUri {
+        /// Where.
+        at: Location,
+        /// What is wrong with it.
+        source: SourceUriError,
+    },
+    /// Not a full commit id.
+    #[error("{at}: source has no usable commit")]
+    Commit {
+        /// Where.
+        at: Location,
+        /// What is wrong with it.
+        source: CommitError,
+    },
+    /// A ref by two rules.
+    #[error("{at}: source states both ref and refGlob, expected at most one")]
+    TwoRefs {
+        /// Where.
+        at: Location,
+    },
+}
+
+impl Problem {
+    /// Where it is.
+    pub fn at(&self) -> &Location {
+        match self {
+            Self::Name { at, .. }
+            | Self::NoImages { at }
+            | Self::Glob { at, .. }
+            | Self::NoRequirements { at }
+            | Self::DuplicateRequirement { at, .. }
+            | Self::RequirementKinds { at, .. }
+            | Self::DuplicateSigner { at, .. }
+            | Self::SameKey { at, .. }
+            | Self::KeySource { at }
+            | Self::KeyFile { at, .. }
+            | Self::KeyFileTooLarge { at, .. }
+            | Self::Key { at, .. }
+            | Self::NoSigners { at }
+            | Self::SignerTwice { at, .. }
+            | Self::UnknownSigner { at, .. }
+            | Self::AtLeast { at, .. }
+            | Self::PredicateType { at, .. }
+            | Self::SignatureAsAttestation { at }
+            | Self::BuilderId { at }
+            | Self::SourceUri { at, .. }
+            | Self::Commit { at, .. }
+            | Self::TwoRefs { at } => at,
+        }
+    }
+
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self)
+    }
+}
+
+/// Something that is allowed and probably not meant, or that a reader of the policy should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lint {
+    /// A signer that no requirement mentions.
+    UnusedSigner {
+        /// Where.
+        at: Location,
+        /// The signer.
+        name: String,
+    },
+    /// Provenance that may be of any source: a builder builds whatever it is given.
+    AnySource {
+        /// Where.
+        at: Location,
+    },
+    /// `noMatch: allow`.
+    AllowsUnmatched {
+        /// Where.
+        at: Location,
+    },
+    /// `mode: warn`.
+    WarnsOnly {
+        /// Where.
+        at: Location,
+    },
+}
+
+impl Lint {
+    /// Where it is.
+    pub fn at(&self) -> &Location {
+        match self {
+            Self::UnusedSigner { at, .. }
+            | Self::AnySource { at }
+            | Self::AllowsUnmatched { at }
+            | Self::WarnsOnly { at } => at,
+        }
+    }
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.at())?;
+        match self {
+            Self::UnusedSigner { name, .. } => write!(f, "no requirement mentions signer {name:?}"),
+            Self::AnySource { .. } => {
+                f.write_str("the builder may have built any source: no source is stated")
+            }
+            Self::AllowsUnmatched { .. } => f.write_str("images that no policy matches are allowed"),
+            Self::WarnsOnly { .. } => f.write_str("this policy warns and never denies"),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Why a requirement is not met: a stable code, what was wanted, what was seen, and where.
+//!
+//! Codes are part of the interface: test tables, dashboards and scripts compare them. Messages are not.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use touchmark_attestation::PredicateType;
+use touchmark_oci::{Digest, ImageName};
+use touchmark_sigstore::Origin;
+
+use crate::decision::{OmittedEvidence, OriginText};
+use crate::{ProvenanceField, RequirementKind};
+
+/// Why an image or one of its requirements fails.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No policy of the set is about this image.
+    NoPolicyMatches {
+        /// The image.
+        image: ImageName,
+    },
+    /// The evidence is about another image than the one to decide on: a mistake of the caller.
+    EvidenceForAnotherImage {
+        /// What the evidence is about.
+        found: Digest,
+        /// What is to be decided on.
+        wanted: Digest,
+    },
+    /// Nothing there that could be it.
+    Missing {
+        /// What is asked for.
+        wanted: Ask,
+        /// Authentic documents of other kinds.
+        seen: Vec<Seen>,
+    },
+    /// There is something, and it does not count.
+    Rejected {
+        /// What is asked for.
+        wanted: Ask,
+        /// Why it does not count.
+        cause: Cause,
+        /// The documents.
+        seen: Vec<Seen>,
+    },
+    /// Some of the signers, and not enough of them.
+    TooFewSigners {
+        /// What is asked for.
+        wanted: Ask,
+        /// How many different signers.
+        at_least: usize,
+        /// Those who signed.
+        signed: Vec<String>,
+    },
+    /// Signed by the right signer without the right annotation.
+    AnnotationMismatch {
+        /// The annotation.
+        key: String,
+        /// The value asked for.
+        wanted: String,
+        /// The values found.
+        seen: Vec<Seen>,
+    },
+    /// The provenance says something else.
+    ProvenanceMismatch {
+        /// About what.
+        field: ProvenanceField,
+        /// The value asked for.
+        wanted: String,
+        /// The values found.
+        seen: Vec<Seen>,
+    },
+    /// The provenance does not say, or not in a way that this build type is known to say it.
+    ProvenanceSilent {
+        /// About what.
+        field: ProvenanceField,
+        /// The value asked for.
+        wanted: String,
+        /// What each statement lacks.
+        seen: Vec<Seen>,
+    },
+    /// The provenance is authentic and not valid SLSA provenance.
+    ProvenanceMalformed {
+        /// The statements, each with what is wrong with it.
+        seen: Vec<Seen>,
+    },
+    /// Evidence was left unread because of a limit; what is missing may be among it.
+    EvidenceOmitted(OmittedEvidence),
+}
+
+/// Why a document does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It is by nobody who is asked for.
+    WrongKey,
+    /// It names a key that did not make its signature: it was changed.
+    Invalid,
+    /// It is about another image.
+    WrongSubject,
+    /// It is signed with a certificate, which cannot be verified yet.
+    Keyless,
+    /// It is malformed.
+    Unreadable,
+}
+
+/// What a requirement asks for.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Ask {
+    /// What kind of thing.
+    pub kind: RequirementKind,
+    /// Of which type, for attestations.
+    pub predicate_type: Option<PredicateType>,
+    /// By whom; any of these.
+    pub signers: Vec<String>,
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, &self.predicate_type) {
+            (RequirementKind::Signature, _) => f.write_str("signature")?,
+            (RequirementKind::Provenance, _) => f.write_str("SLSA provenance")?,
+            (RequirementKind::Attestation, None) => f.write_str("attestation")?,
+            (RequirementKind::Attestation, Some(predicate_type)) => {
+                write!(f, "attestation of type {predicate_type}")?
+            }
+        }
+        match self.signers.as_slice() {
+            [] => f.write_str(" by nobody"),
+            signers => write!(f, " by {}", signers.join(" or ")),
+        }
+    }
+}
+
+/// Something that was seen, and where.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// The value, or what is wrong with the document.
+    pub value: String,
+    /// Who signed it, by the policy's name or as a key.
+    pub signer: Option<String>,
+    /// Where it is.
+    pub origin: Origin,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.value)?;
+        if let Some(signer) = &self.signer {
+            write!(f, ", by {signer}")?;
+        }
+        write!(f, ", in {}", self.origin)
+    }
+}
+
+impl Serialize for Seen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Seen", 3)?;
+        object.serialize_field("value", &self.value)?;
+        match &self.signer {
+            Some(signer) => object.serialize_field("signer", signer)?,
+            None => object.skip_field("signer")?,
+        }
+        object.serialize_field("origin", &OriginText::of(&self.origin))?;
+        object.end()
+    }
+}
+
+impl Reason {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        use ProvenanceField as Field;
+        match self {
+            Self::NoPolicyMatches { .. } => "no-policy-matches",
+            Self::EvidenceForAnotherImage { .. } => "evidence-for-another-image",
+            Self::Missing { wanted, .. } => missing_code(wanted.kind),
+            Self::Rejected { wanted, cause, .. } => rejected_code(wanted.kind, *cause),
+            Self::TooFewSigners { wanted, .. } => match wanted.kind {
+                RequirementKind::Signature => "signature-too-few-signers",
+                RequirementKind::Attestation => "attestation-too-few-signers",
+                RequirementKind::Provenance => "provenance-too-few-signers",
+            },
+            Self::AnnotationMismatch { .. } => "signature-annotation-mismatch",
+            Self::ProvenanceMismatch { field, .. } => match field {
+                Field::Builder => "provenance-builder-mismatch",
+                Field::BuildType => "provenance-build-type-mismatch",
+                Field::Source => "provenance-source-mismatch",
+                Field::Ref => "provenance-ref-mismatch",
+                Field::Commit => "provenance-commit-mismatch",
+            },
+            Self::ProvenanceSilent { field, .. } => match field {
+                Field::Builder => "provenance-builder-unknown",
+                Field::BuildType => "provenance-build-type-unknown",
+                Field::Source => "provenance-source-unknown",
+                Field::Ref => "provenance-ref-unknown",
+                Field::Commit => "provenance-commit-unknown",
+            },
+            Self::ProvenanceMalformed { .. } => "provenance-malformed",
+            Self::EvidenceOmitted(_) => "evidence-omitted",
+        }
+    }
+
+    /// What is asked for, as text.
+    pub fn wanted(&self) -> Option<String> {
+        match self {
+            Self::EvidenceForAnotherImage { wanted, .. } => Some(wanted.to_string()),
+            Self::Missing { wanted, .. } | Self::Rejected { wanted, .. } => Some(wanted.to_string()),
+            Self::TooFewSigners { wanted, at_least, .. } => {
+                Some(format!("{wanted}, at least {at_least} of them"))
+            }
+            Self::AnnotationMismatch { key, wanted, .. } => Some(format!("{key}={wanted}")),
+            Self::ProvenanceMismatch { wanted, .. } | Self::ProvenanceSilent { wanted, .. } => {
+                Some(wanted.clone())
+            }
+            Self::NoPolicyMatches { .. } | Self::ProvenanceMalformed { .. } | Self::EvidenceOmitted(_) => {
+                None
+            }
+        }
+    }
+
+    /// What was seen instead, and where.
+    pub fn seen(&self) -> &[Seen] {
+        match self {
+            Self::Missing { seen, .. }
+            | Self::Rejected { seen, .. }
+            | Self::AnnotationMismatch { seen, .. }
+            | Self::ProvenanceMismatch { seen, .. }
+            | Self::ProvenanceSilent { seen, .. }
+            | Self::ProvenanceMalformed { seen } => seen,
+            Self::NoPolicyMatches { .. }
+            | Self::EvidenceForAnotherImage { .. }
+            | Self::TooFewSigners { .. }
+            | Self::EvidenceOmitted(_) => &[],
+        }
+    }
+}
+
+fn missing_code(kind: RequirementKind) -> &'static str {
+    match kind {
+        RequirementKind::Signature => "signature-missing",
+        RequirementKind::Attestation => "attestation-missing",
+        RequirementKind::Provenance => "provenance-missing",
+    }
+}
+
+fn rejected_code(kind: RequirementKind, cause: Cause) -> &'static str {
+    use RequirementKind as Kind;
+    match (kind, cause) {
+        (Kind::Signature, Cause::WrongKey) => "signature-wrong-key",
+        (Kind::Signature, Cause::Invalid) => "signature-invalid",
+        (Kind::Signature, Cause::WrongSubject) => "signature-wrong-subject",
+        (Kind::Signature, Cause::Keyless) => "signature-keyless",
+        (Kind::Signature, Cause::Unreadable) => "signature-unreadable",
+        (Kind::Attestation, Cause::WrongKey) => "attestation-wrong-key",
+        (Kind::Attestation, Cause::Invalid) => "attestation-invalid",
+        (Kind::Attestation, Cause::WrongSubject) => "attestation-wrong-subject",
+        (Kind::Attestation, Cause::Keyless) => "attestation-keyless",
+        (Kind::Attestation, Cause::Unreadable) => "attestation-unreadable",
+        (Kind::Provenance, Cause::WrongKey) => "provenance-wrong-key",
+        (Kind::Provenance, Cause::Invalid) => "provenance-invalid",
+        (Kind::Provenance, Cause::WrongSubject) => "provenance-wrong-subject",
+        (Kind::Provenance, Cause::Keyless) => "provenance-keyless",
+        (Kind::Provenance, Cause::Unreadable) => "provenance-unreadable",
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPolicyMatches { image } => write!(f, "no policy matches {image}")?,
+            Self::EvidenceForAnotherImage { found, wanted } => {
+                write!(f, "evidence is about {found}, expected {wanted}")?;
+            }
+            Self::Missing { wanted, .. } => write!(f, "found no {wanted}")?,
+            Self::Rejected { wanted, cause, .. } => write!(f, "found no {wanted}; {}", cause.text())?,
+            Self::TooFewSigners {
+                wanted,
+                at_least,
+                signed,
+            } => {
+                write!(
+                    f,
+                    "expected {wanted}, at least {at_least} of them, found it by {}",
+                    signed.join(", ")
+                )?;
+            }
+            Self::AnnotationMismatch { key, wanted, .. } => {
+                write!(f, "expected signed annotation {key}={wanted}")?;
+            }
+            Self::ProvenanceMismatch { field, wanted, .. } => write!(f, "expected {field} {wanted}")?,
+            Self::ProvenanceSilent { field, wanted, .. } => {
+                write!(f, "expected {field} {wanted}, and the provenance does not tell")?;
+            }
+            Self::ProvenanceMalformed { .. } => f.write_str("SLSA provenance is malformed")?,
+            Self::EvidenceOmitted(omitted) => write!(
+                f,
+                "at least {} documents in {} were not read because of the limit of {}; what is missing may be among them",
+                omitted.count, omitted.place, omitted.limit,
+            )?,
+        }
+        for (index, seen) in self.seen().iter().enumerate() {
+            write!(f, "{} {seen}", if index == 0 { "; found" } else { " and" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Cause {
+    fn text(self) -> &'static str {
+        match self {
+            Self::WrongKey => "what is there is by somebody else",
+            Self::Invalid => "what is there does not match its signature",
+            Self::WrongSubject => "what is there is about another image",
+            Self::Keyless => "what is there is signed with a certificate, which cannot be verified yet",
+            Self::Unreadable => "what is there is malformed",
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let wanted = self.wanted();
+        let mut object = serializer.serialize_struct("Reason", 4)?;
+        object.serialize_field("code", self.code())?;
+        object.serialize_field("message", &self.to_string())?;
+        match &wanted {
+            Some(wanted) => object.serialize_field("wanted", wanted)?,
+            None => object.skip_field("wanted")?,
+        }
+        object.serialize_field("seen", self.seen())?;
+        object.end()
+    }
+}
