@@ -80,7 +80,10 @@ impl Statement {
         let statement: Self = serde_json::from_slice(bytes)?;
         let subjects = statement.subject.len();
         if subjects > limits.max_subjects {
-            return Err(StatementError::TooManySubjects { count: subjects, limit: limits.max_subjects });
+            return Err(StatementError::TooManySubjects {
+                count: subjects,
+                limit: limits.max_subjects,
+            });
         }
         if subjects == 0 {
             return Err(StatementError::NoSubject);
@@ -88,10 +91,15 @@ impl Statement {
         for subject in &statement.subject {
             let digests = subject.digest.len();
             if digests > limits.max_digests {
-                return Err(StatementError::TooManyDigests { count: digests, limit: limits.max_digests });
+                return Err(StatementError::TooManyDigests {
+                    count: digests,
+                    limit: limits.max_digests,
+                });
             }
             if digests == 0 {
-                return Err(StatementError::SubjectWithoutDigest { name: subject.name.clone().unwrap_or_default() });
+                return Err(StatementError::SubjectWithoutDigest {
+                    name: subject.name.clone().unwrap_or_default(),
+                });
             }
         }
         Ok(statement)
@@ -103,10 +111,18 @@ impl Statement {
     /// [`StatementError::PredicateType`] when it is of another type, [`StatementError::Predicate`] when it is malformed.
     pub fn narrow<P: Predicate>(&self) -> Result<Statement<P>, StatementError> {
         if !P::TYPES.contains(&self.predicate_type.as_str()) {
-            return Err(StatementError::PredicateType { found: self.predicate_type.clone(), wanted: P::TYPES });
+            return Err(StatementError::PredicateType {
+                found: self.predicate_type.clone(),
+                wanted: P::TYPES,
+            });
         }
-        let predicate = P::deserialize(self.predicate.as_ref().unwrap_or(&Value::Null))
-            .map_err(|source| StatementError::Predicate { predicate_type: self.predicate_type.clone(), source })?;
+        let predicate =
+            P::deserialize(self.predicate.as_ref().unwrap_or(&Value::Null)).map_err(|source| {
+                StatementError::Predicate {
+                    predicate_type: self.predicate_type.clone(),
+                    source,
+                }
+            })?;
         Ok(Statement {
             version: self.version,
             subject: self.subject.clone(),
@@ -155,7 +171,10 @@ impl ResourceDescriptor {
     /// An artifact known by its digest alone.
     pub fn of(digest: &Digest) -> Self {
         let digest = BTreeMap::from([(digest.algorithm().name().to_owned(), digest.hex().to_owned())]);
-        Self { digest, ..Self::default() }
+        Self {
+            digest,
+            ..Self::default()
+        }
     }
 
     /// The same with a name.
@@ -167,7 +186,9 @@ impl ResourceDescriptor {
 
     /// Whether this artifact has `digest`, algorithm and value.
     pub fn has_digest(&self, digest: &Digest) -> bool {
-        self.digest.get(digest.algorithm().name()).is_some_and(|hex| hex == digest.hex())
+        self.digest
+            .get(digest.algorithm().name())
+            .is_some_and(|hex| hex == digest.hex())
     }
 }
 
@@ -244,9 +265,18 @@ mod tests {
 
     #[test]
     fn reads_both_statement_versions() {
-        assert_eq!(parse(&text("v1", &subject())).unwrap().version(), StatementVersion::V1);
-        assert_eq!(parse(&text("v0.1", &subject())).unwrap().version(), StatementVersion::V01);
-        assert!(matches!(parse(&text("v2", &subject())), Err(StatementError::Json(_))));
+        assert_eq!(
+            parse(&text("v1", &subject())).unwrap().version(),
+            StatementVersion::V1
+        );
+        assert_eq!(
+            parse(&text("v0.1", &subject())).unwrap().version(),
+            StatementVersion::V01
+        );
+        assert!(matches!(
+            parse(&text("v2", &subject())),
+            Err(StatementError::Json(_))
+        ));
     }
 
     #[test]
@@ -268,12 +298,24 @@ mod tests {
     #[test]
     fn rejects_more_than_the_limits() {
         let two = text("v1", &format!("{},{}", subject(), subject()));
-        let limits = Limits { max_subjects: 1, ..Limits::default() };
+        let limits = Limits {
+            max_subjects: 1,
+            ..Limits::default()
+        };
         let error = Statement::parse(two.as_bytes(), &limits).unwrap_err();
-        assert!(matches!(error, StatementError::TooManySubjects { count: 2, limit: 1 }));
-        let limits = Limits { max_digests: 0, ..Limits::default() };
+        assert!(matches!(
+            error,
+            StatementError::TooManySubjects { count: 2, limit: 1 }
+        ));
+        let limits = Limits {
+            max_digests: 0,
+            ..Limits::default()
+        };
         let error = Statement::parse(two.as_bytes(), &limits).unwrap_err();
-        assert!(matches!(error, StatementError::TooManyDigests { count: 1, limit: 0 }));
+        assert!(matches!(
+            error,
+            StatementError::TooManyDigests { count: 1, limit: 0 }
+        ));
     }
 
     #[derive(Debug, Deserialize)]
@@ -296,7 +338,10 @@ mod tests {
     fn narrows_to_a_predicate_of_the_right_type_only() {
         let statement = parse(&text("v1", &subject())).unwrap();
         assert_eq!(statement.narrow::<Example>().unwrap().predicate().unwrap().a, 1);
-        assert!(matches!(statement.narrow::<Other>(), Err(StatementError::PredicateType { .. })));
+        assert!(matches!(
+            statement.narrow::<Other>(),
+            Err(StatementError::PredicateType { .. })
+        ));
         let malformed = text("v1", &subject()).replace(r#""a":1"#, r#""a":"x""#);
         let error = parse(&malformed).unwrap().narrow::<Example>().unwrap_err();
         assert!(matches!(error, StatementError::Predicate { .. }));

@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+
+mod descend;
+mod evidence_cache;
+mod gather;
+mod image_verifier;
+mod limits;
+mod policy_files;
+
+pub use descend::{DescendError, descend};
+pub use gather::{Gathered, gather};
+pub use image_verifier::{ImageVerifier, VerifyError};
+pub use limits::{CacheLimits, GatherLimits};
+pub use policy_files::{PolicyFileError, load_policies};
