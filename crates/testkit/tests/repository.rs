@@ -81,6 +81,19 @@ fn fuzz_targets_are_files_and_files_are_fuzz_targets() {
 }
 
 #[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+    let reasons = fs::read_to_string(workspace::root().join("docs/dependencies.md")).unwrap();
+    let foreign = foreign_dependencies(&manifest);
+    assert!(foreign.contains(&"serde"), "no dependencies were found");
+    let without: Vec<&str> = foreign
+        .into_iter()
+        .filter(|name| !reasons.contains(&format!("`{name}`")))
+        .collect();
+    assert_eq!(without, Vec::<&str>::new());
+}
+
+#[test]
 fn no_machine_path_is_in_the_text() {
     let found: Vec<String> = files(&workspace::root())
         .into_iter()
@@ -100,6 +113,19 @@ fn a_machine_path_is_found_with_its_line() {
     let text = format!("fine\nsee {}main\n", MACHINE_PATHS[0]);
     assert_eq!(machine_paths(&text), [2]);
     assert!(machine_paths("src/framework/file and /homework").is_empty());
+}
+
+/// The names in `[workspace.dependencies]`, without the workspace's own crates.
+fn foreign_dependencies(manifest: &str) -> Vec<&str> {
+    manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| !name.starts_with("touchmark-") && !name.starts_with('#'))
+        .collect()
 }
 
 /// The numbers of the lines that name a machine's path.
