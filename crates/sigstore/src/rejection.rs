@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use touchmark_attestation::{EnvelopeError, StatementError};
-use touchmark_oci::{Digest, ManifestError};
+use touchmark_oci::{ContentError, Digest, ManifestError};
 
 use crate::{BundleError, JsonError, KeyId, SimpleSigningError};
 
@@ -103,6 +103,15 @@ pub enum DocumentError {
         /// The limit.
         limit: u64,
     },
+    /// Listed, and not there.
+    #[error("{digest} is listed, but the store has no such document")]
+    Missing {
+        /// The digest listed.
+        digest: Digest,
+    },
+    /// Other bytes than listed.
+    #[error("document is not what its descriptor says")]
+    Content(#[from] ContentError),
     /// The manifest that should list the document is none.
     #[error("manifest of the evidence is malformed")]
     Manifest(#[from] ManifestError),
