@@ -5,7 +5,7 @@ use std::sync::Arc;
 use touchmark_attestation::{EnvelopeError, StatementError};
 use touchmark_oci::{ContentError, Digest, ManifestError};
 
-use crate::{BundleError, JsonError, KeyId, SimpleSigningError};
+use crate::{BundleError, JsonError, KeyAlgorithm, KeyId, SimpleSigningError};
 
 /// Why a document proves nothing. One variant for each promise that can be broken.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,10 +44,15 @@ pub enum Rejection {
         tried: usize,
     },
     /// The document names a known key, and neither that one nor another made the signature: it was changed, or the name is wrong.
-    #[error("signature is not valid with key {key}, which the document names, nor with any of {tried} keys")]
+    #[error(
+        "signature is not valid with key {key}, which the document names, nor with any of {tried} keys{}",
+        prehashed(*algorithm)
+    )]
     SignatureInvalid {
         /// The key that the document names.
         key: KeyId,
+        /// What kind of key that is.
+        algorithm: KeyAlgorithm,
         /// How many keys were tried.
         tried: usize,
     },
@@ -150,4 +155,11 @@ fn by(identity: Option<&str>) -> String {
 fn hinted(hint: Option<&str>) -> String {
     hint.map(|hint| format!("; it names key {hint:?}"))
         .unwrap_or_default()
+}
+
+fn prehashed(algorithm: KeyAlgorithm) -> &'static str {
+    match algorithm {
+        KeyAlgorithm::Ed25519 => "; cosign 3 signs images with Ed25519ph under Ed25519 keys, which is not supported",
+        _ => "",
+    }
 }
