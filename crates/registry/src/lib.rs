@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod artifact;
+pub mod challenge;
 mod checked;
 mod client;
 mod copy;
@@ -17,7 +18,7 @@ pub use client::CredentialError;
 pub use client::RegistryClient;
 pub use copy::{CopyReport, copy_image};
 pub use error::{At, ErrorCode, LayoutFault, Operation, ResponseFault, StoreError, Unavailable};
-pub use layout::{ArchiveStore, LayoutStore};
+pub use layout::{ArchiveMember, ArchiveStore, LayoutStore, index_archive};
 pub use limits::Limits;
 pub use options::{CredentialSource, RegistryOptions, Secret};
 pub use progress::{Direction, Progress, Transfer};

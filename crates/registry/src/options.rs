@@ -21,8 +21,8 @@ pub struct RegistryOptions {
 }
 
 impl RegistryOptions {
-    /// These options, with plain HTTP allowed to every registry: one that is not this machine is asked by HTTPS first only if
-    /// its name says so, and whoever is on the way can read the credentials.
+    /// These options, with every registry asked by plain HTTP, except at port 443. Whoever is on the way can read the
+    /// credentials and choose what a tag points at.
     #[must_use]
     pub fn dangerous_plain_http(mut self) -> Self {
         self.http.plain_http = PlainHttp::DangerousAnywhere;
