@@ -5,6 +5,7 @@ mod decision;
 mod document;
 mod evaluate;
 mod glob;
+mod image_glob;
 mod limits;
 mod location;
 mod policy;
@@ -12,6 +13,7 @@ mod problem;
 mod provenance;
 mod reason;
 mod set;
+mod test_table;
 mod yaml;
 
 pub use check::ReadKey;
@@ -20,7 +22,8 @@ pub use decision::{
     Verdict,
 };
 pub use document::{Mode, NoMatch, PolicyDocument};
-pub use glob::{Glob, GlobError, ImageGlob};
+pub use glob::{Glob, GlobError};
+pub use image_glob::ImageGlob;
 pub use limits::Limits;
 pub use location::{Location, Position};
 pub use policy::{NamedSigner, Policy, Quorum, Requirement, RequirementKind, Wanted};
@@ -28,4 +31,5 @@ pub use problem::{Lint, Problem, Problems};
 pub use provenance::{Expected, ProvenanceExpectations, ProvenanceField, SourceExpectation};
 pub use reason::{Ask, Cause, Reason, Seen};
 pub use set::{PolicySet, PolicySetError};
+pub use test_table::{TableProblem, TestCase, TestFailure, TestTable, TestTableError};
 pub use yaml::{DocumentError, YamlError};

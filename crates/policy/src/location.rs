@@ -33,6 +33,15 @@ pub struct Location {
     pub position: Option<Position>,
 }
 
+impl Location {
+    pub(crate) fn new(file: &Arc<str>, position: Position) -> Self {
+        Self {
+            file: file.clone(),
+            position: (position.line > 0).then_some(position),
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {

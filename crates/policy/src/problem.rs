@@ -10,13 +10,26 @@ use crate::{GlobError, Location};
 
 /// All that is wrong with a document: at least one thing.
 #[derive(Debug)]
-pub struct Problems {
-    first: Problem,
-    others: Vec<Problem>,
+pub struct Problems<P = Problem> {
+    first: P,
+    others: Vec<P>,
 }
 
-impl Problems {
-    pub(crate) fn from_list(mut list: Vec<Problem>) -> Option<Self> {
+/// Something that is written somewhere.
+pub(crate) trait HasLocation {
+    fn at(&self) -> &Location;
+}
+
+impl<P> Problems<P> {
+    /// Each of them, in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &P> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    pub(crate) fn from_list(mut list: Vec<P>) -> Option<Self>
+    where
+        P: HasLocation,
+    {
         list.sort_by(|a, b| a.at().cmp(b.at()));
         let mut list = list.into_iter();
         let first = list.next()?;
@@ -25,14 +38,18 @@ impl Problems {
             others: list.collect(),
         })
     }
+}
 
-    /// Each of them, in the order of the document.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        std::iter::once(&self.first).chain(&self.others)
+impl<P> IntoIterator for Problems<P> {
+    type Item = P;
+    type IntoIter = std::iter::Chain<std::iter::Once<P>, std::vec::IntoIter<P>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.others)
     }
 }
 
-impl fmt::Display for Problems {
+impl<P: fmt::Display> fmt::Display for Problems<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.first)?;
         match self.others.len() {
@@ -43,7 +60,7 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {
+impl<P: std::error::Error> std::error::Error for Problems<P> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.first.source()
     }
@@ -227,6 +244,12 @@ pub enum Problem {
         /// What is wrong with it.
         source: CommitError,
     },
+    /// An expectation that nothing or everything would meet.
+    #[error("{at}: found an empty text, expected the value to compare with")]
+    EmptyText {
+        /// Where.
+        at: Location,
+    },
     /// A ref by two rules.
     #[error("{at}: source states both ref and refGlob, expected at most one")]
     TwoRefs {
@@ -237,7 +260,13 @@ pub enum Problem {
 
 impl Problem {
     /// Where it is.
-    pub fn at(&self) -> &Location {
+    pub fn location(&self) -> &Location {
+        self.at()
+    }
+}
+
+impl HasLocation for Problem {
+    fn at(&self) -> &Location {
         match self {
             Self::Name { at, .. }
             | Self::NoImages { at }
@@ -260,12 +289,9 @@ impl Problem {
             | Self::BuilderId { at }
             | Self::SourceUri { at, .. }
             | Self::Commit { at, .. }
+            | Self::EmptyText { at }
             | Self::TwoRefs { at } => at,
         }
-    }
-
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self)
     }
 }
 
@@ -285,6 +311,13 @@ pub enum Lint {
         /// Where.
         at: Location,
     },
+    /// A branch or tag without `refs/heads/` or `refs/tags/`: builders write the full name.
+    ShortRef {
+        /// Where.
+        at: Location,
+        /// The ref.
+        found: String,
+    },
     /// `noMatch: allow`.
     AllowsUnmatched {
         /// Where.
@@ -303,6 +336,7 @@ impl Lint {
         match self {
             Self::UnusedSigner { at, .. }
             | Self::AnySource { at }
+            | Self::ShortRef { at, .. }
             | Self::AllowsUnmatched { at }
             | Self::WarnsOnly { at } => at,
         }
@@ -316,6 +350,12 @@ impl fmt::Display for Lint {
             Self::UnusedSigner { name, .. } => write!(f, "no requirement mentions signer {name:?}"),
             Self::AnySource { .. } => {
                 f.write_str("the builder may have built any source: no source is stated")
+            }
+            Self::ShortRef { found, .. } => {
+                write!(
+                    f,
+                    "builders write full ref names such as refs/heads/main, and never {found:?}"
+                )
             }
             Self::AllowsUnmatched { .. } => f.write_str("images that no policy matches are allowed"),
             Self::WarnsOnly { .. } => f.write_str("this policy warns and never denies"),

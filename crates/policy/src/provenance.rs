@@ -153,6 +153,7 @@ impl SourceExpectation {
 }
 
 fn compare(field: ProvenanceField, wanted: &Expected, found: Option<&str>) -> Option<Unmet> {
+    let found = found.filter(|found| !found.is_empty());
     if found.is_some_and(|found| wanted.accepts(found)) {
         return None;
     }

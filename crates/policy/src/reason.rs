@@ -170,6 +170,46 @@ impl Serialize for Seen {
 }
 
 impl Reason {
+    /// Every code that there is, in order.
+    pub const CODES: &'static [&'static str] = &[
+        "attestation-invalid",
+        "attestation-keyless",
+        "attestation-missing",
+        "attestation-too-few-signers",
+        "attestation-unreadable",
+        "attestation-wrong-key",
+        "attestation-wrong-subject",
+        "evidence-for-another-image",
+        "evidence-omitted",
+        "no-policy-matches",
+        "provenance-build-type-mismatch",
+        "provenance-build-type-unknown",
+        "provenance-builder-mismatch",
+        "provenance-builder-unknown",
+        "provenance-commit-mismatch",
+        "provenance-commit-unknown",
+        "provenance-invalid",
+        "provenance-keyless",
+        "provenance-malformed",
+        "provenance-missing",
+        "provenance-ref-mismatch",
+        "provenance-ref-unknown",
+        "provenance-source-mismatch",
+        "provenance-source-unknown",
+        "provenance-too-few-signers",
+        "provenance-unreadable",
+        "provenance-wrong-key",
+        "provenance-wrong-subject",
+        "signature-annotation-mismatch",
+        "signature-invalid",
+        "signature-keyless",
+        "signature-missing",
+        "signature-too-few-signers",
+        "signature-unreadable",
+        "signature-wrong-key",
+        "signature-wrong-subject",
+    ];
+
     /// The stable code.
     pub fn code(&self) -> &'static str {
         use ProvenanceField as Field;

@@ -37,7 +37,7 @@ impl PolicySet {
         &self.policies
     }
 
-    /// Every key that some requirement counts on, each once: what the verifier has to know.
+    /// Every key that the policies name, each once: what the verifier has to know.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         let mut keys: Vec<PublicKey> = Vec::new();
         for signer in self.policies.iter().flat_map(Policy::signers) {
