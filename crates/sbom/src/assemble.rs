@@ -1,21 +1,173 @@
-//! From scans to an inventory.
+//! From scans to an inventory: merge the layers, run the catalogers, and make one connected, ordered graph of what they found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{Discriminant, discriminant};
 
-use crate::{Inventory, LayerScan, Limits, Subject};
+use crate::catalog::{self, Findings};
+use crate::rootfs::Rootfs;
+use crate::{
+    Distribution, Ecosystem, Element, Gap, GapReason, Inventory, LayerScan, Limits, Package, PackageId,
+    Relationship, RelationshipKind, Subject,
+};
 
-pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, _limits: &Limits) -> Inventory {
-    let diff_ids = layers
-        .iter()
-        .filter(|layer| !layer.is_directory)
-        .map(|layer| layer.diff_id.clone())
-        .collect();
+pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Inventory {
+    let is_image = layers.iter().all(|layer| !layer.is_directory);
+    let diff_ids = if is_image {
+        layers.iter().map(|layer| layer.diff_id.clone()).collect()
+    } else {
+        Vec::new()
+    };
+    let (root, mut gaps) = Rootfs::merge(layers, limits);
+    let distribution = distribution(&root);
+    let mut found = catalog::run(&root, distribution.as_ref(), limits);
+    gaps.append(&mut found.gaps);
+    let packages = merged(std::mem::take(&mut found.packages));
+    let relationships = relationships(&packages, found, &root);
     Inventory {
         subject,
-        distribution: None,
+        distribution,
         layers: diff_ids,
-        packages: BTreeMap::new(),
-        relationships: Vec::new(),
-        gaps: Vec::new(),
+        packages,
+        relationships,
+        gaps: summarized(gaps),
     }
+}
+
+fn distribution(root: &Rootfs) -> Option<Distribution> {
+    let found = Distribution::PATHS.iter().find_map(|path| root.file(path).ok()?);
+    found.and_then(|(_, file)| Distribution::parse(&catalog::text(file.bytes()?)))
+}
+
+/// One package for each identifier. A package that is there several times has evidence for each place.
+fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
+    let mut by_id: BTreeMap<PackageId, Package> = BTreeMap::new();
+    for package in packages {
+        match by_id.get_mut(&package.id) {
+            None => {
+                by_id.insert(package.id.clone(), package);
+            }
+            Some(known) => {
+                let new = package
+                    .evidence
+                    .into_iter()
+                    .filter(|evidence| !known.evidence.contains(evidence))
+                    .collect::<Vec<_>>();
+                known.evidence.extend(new);
+                known.is_application |= package.is_application;
+                known.license = known.license.take().or(package.license);
+                known.supplier = known.supplier.take().or(package.supplier);
+            }
+        }
+    }
+    by_id
+}
+
+fn relationships(
+    packages: &BTreeMap<PackageId, Package>,
+    found: Findings,
+    root: &Rootfs,
+) -> Vec<Relationship> {
+    let mut edges: BTreeSet<(PackageId, RelationshipKind, PackageId)> = found.edges.into_iter().collect();
+    edges.extend(ownership(packages, root));
+    edges.retain(|(from, _, to)| packages.contains_key(from) && packages.contains_key(to));
+    let roots = roots(packages, &edges);
+    let to_root = |to| Relationship {
+        from: Element::Subject,
+        kind: RelationshipKind::Contains,
+        to,
+    };
+    let from_subject = roots.into_iter().map(to_root);
+    let between = edges.into_iter().map(|(from, kind, to)| Relationship {
+        from: Element::Package(from),
+        kind,
+        to,
+    });
+    from_subject.chain(between).collect()
+}
+
+/// A language's package whose file belongs to a package of the operating system is a part of that package.
+fn ownership(
+    packages: &BTreeMap<PackageId, Package>,
+    root: &Rootfs,
+) -> Vec<(PackageId, RelationshipKind, PackageId)> {
+    let is_system = |package: &&Package| matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk);
+    let mut by_file: BTreeMap<&str, Vec<&PackageId>> = BTreeMap::new();
+    for package in packages.values().filter(|package| !is_system(package)) {
+        for evidence in &package.evidence {
+            by_file.entry(&evidence.path).or_default().push(&package.id);
+        }
+    }
+    if by_file.is_empty() {
+        return Vec::new();
+    }
+    let mut edges = Vec::new();
+    for owner in packages.values().filter(is_system) {
+        for file in &owner.files {
+            // The list says `/lib/x` where `/lib` has become a link.
+            let Ok(real) = root.real_path(file) else { continue };
+            let owned = by_file.get(real.as_str()).into_iter().flatten();
+            edges.extend(owned.map(|part| (owner.id.clone(), RelationshipKind::Contains, (*part).clone())));
+        }
+    }
+    edges
+}
+
+/// What hangs directly under the subject: packages that nothing leads to, and for each circle that nothing leads into, its first
+/// package. So everything can be reached, and the tree stays as narrow as what is known allows.
+fn roots(
+    packages: &BTreeMap<PackageId, Package>,
+    edges: &BTreeSet<(PackageId, RelationshipKind, PackageId)>,
+) -> Vec<PackageId> {
+    let mut next: BTreeMap<&PackageId, Vec<&PackageId>> = BTreeMap::new();
+    for (from, _, to) in edges {
+        next.entry(from).or_default().push(to);
+    }
+    let led_to: BTreeSet<&PackageId> = edges.iter().map(|(_, _, to)| to).collect();
+    let mut reached = BTreeSet::new();
+    let mut roots = Vec::new();
+    let unled = packages.keys().filter(|id| !led_to.contains(id));
+    for id in unled.chain(packages.keys()) {
+        if reached.contains(id) {
+            continue;
+        }
+        roots.push(id.clone());
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            if reached.insert(id) {
+                open.extend(next.get(id).into_iter().flatten().copied());
+            }
+        }
+    }
+    roots.sort();
+    roots
+}
+
+/// Each gap once, in order; of one kind no more than a hundred by name, and how many more there are.
+fn summarized(mut gaps: Vec<Gap>) -> Vec<Gap> {
+    const NAMED: usize = 100;
+    gaps.sort();
+    gaps.dedup();
+    let mut by_kind: Vec<(Discriminant<GapReason>, Vec<Gap>)> = Vec::new();
+    for gap in gaps {
+        let kind = discriminant(&gap.reason);
+        match by_kind.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, of_kind)) => of_kind.push(gap),
+            None => by_kind.push((kind, vec![gap])),
+        }
+    }
+    let mut summary = Vec::new();
+    for (_, mut of_kind) in by_kind {
+        let count = of_kind.len().saturating_sub(NAMED);
+        of_kind.truncate(NAMED);
+        if count > 0 {
+            let layer = of_kind.last().and_then(|gap| gap.layer);
+            of_kind.push(Gap {
+                path: None,
+                layer,
+                reason: GapReason::More { count },
+            });
+        }
+        summary.append(&mut of_kind);
+    }
+    summary
 }

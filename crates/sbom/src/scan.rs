@@ -370,6 +370,9 @@ impl<'a> Scanner<'a> {
                 },
             );
         }
+        if found.is_unconfirmed {
+            self.gap(path, GapReason::Malformed { format: "ELF" });
+        }
         if found.is_empty() {
             return Ok(None);
         }

@@ -1,14 +1,290 @@
-//! Catalogers.
+//! Catalogers: one file per ecosystem. Each names the paths that it wants and turns those files' bytes into packages.
+//!
+//! A new ecosystem is a new file with a [`Cataloger`] in it and a line in [`CATALOGERS`]. Catalogers see the merged view only,
+//! open nothing, and report what they cannot read as gaps.
+
+mod apk;
+mod cargo;
+mod debian_copyright;
+mod dpkg;
+mod go;
+mod npm;
+mod python;
+
+use std::borrow::Cow;
+
+use crate::executable::Executable;
+use crate::rootfs::{RootFile, Rootfs};
+use crate::scan::KeptContent;
+use crate::{
+    Distribution, Ecosystem, Evidence, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path,
+};
+
+/// Finds the packages of one ecosystem.
+pub(crate) trait Cataloger: Sync {
+    /// Whether the file at this path is to be kept whole.
+    fn wants(&self, path: &str) -> bool;
+
+    /// Turns kept files into packages and what holds between them.
+    fn catalog(&self, files: &Files<'_>, found: &mut Findings);
+}
+
+static CATALOGERS: [&dyn Cataloger; 6] = [
+    &dpkg::Dpkg,
+    &apk::Apk,
+    &npm::Npm,
+    &python::Python,
+    &cargo::CargoAuditable,
+    &go::GoBinary,
+];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interest(u32);
 
 impl Interest {
+    /// An executable, whose lists any cataloger may read.
     pub(crate) const EXECUTABLE: Self = Self(0);
+    /// A file that says what the operating system is.
+    const DISTRIBUTION: u32 = 1 << 31;
 }
 
-/// Which catalogers want the file at this path whole.
-pub(crate) fn interest(_path: &str) -> Option<Interest> {
-    None
+/// Which catalogers want the file at this clean path whole.
+pub(crate) fn interest(path: &str) -> Option<Interest> {
+    let mut bits = if Distribution::PATHS.contains(&path) {
+        Interest::DISTRIBUTION
+    } else {
+        0
+    };
+    for (index, cataloger) in CATALOGERS.iter().enumerate() {
+        if cataloger.wants(path) {
+            bits |= 1 << index;
+        }
+    }
+    (bits != 0).then_some(Interest(bits))
+}
+
+/// Runs all catalogers over the merged view.
+pub(crate) fn run(root: &Rootfs, distribution: Option<&Distribution>, limits: &Limits) -> Findings {
+    let mut found = Findings::new(limits);
+    for (index, cataloger) in CATALOGERS.iter().enumerate() {
+        let files = Files {
+            root,
+            distribution,
+            bit: 1 << index,
+        };
+        cataloger.catalog(&files, &mut found);
+    }
+    found
+}
+
+/// The kept files, as one cataloger sees them.
+pub(crate) struct Files<'a> {
+    root: &'a Rootfs,
+    pub(crate) distribution: Option<&'a Distribution>,
+    bit: u32,
+}
+
+impl<'a> Files<'a> {
+    /// The files that this cataloger asked for, with their bytes, in the order of their paths.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a [u8])> + use<'a> {
+        let bit = self.bit;
+        let wanted = self
+            .root
+            .files()
+            .filter(move |(_, file)| file.kept.interest.0 & bit != 0);
+        wanted.filter_map(|(path, file)| Some((path, file, file.bytes()?)))
+    }
+
+    /// The executables that have dependency lists, in the order of their paths.
+    pub(crate) fn executables(
+        &self,
+    ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
+        self.root
+            .files()
+            .filter_map(|(path, file)| match &file.kept.content {
+                KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
+                KeptContent::Bytes(_) => None,
+            })
+    }
+
+    /// The file at a path, following links, with the path that it really has.
+    pub(crate) fn at(&self, path: &str) -> Option<(String, &'a RootFile, &'a [u8])> {
+        let (real, file) = self.root.file(path).ok()??;
+        let bytes = file.bytes()?;
+        Some((real, file, bytes))
+    }
+
+    /// A package database at a fixed path. That its path leads somewhere that was not kept is a gap.
+    pub(crate) fn database(
+        &self,
+        path: &str,
+        found: &mut Findings,
+    ) -> Option<(String, &'a RootFile, &'a [u8])> {
+        match self.root.real_path(path) {
+            Err(reason) => found.gap(path, reason),
+            Ok(target) if target != path && self.at(path).is_none() && interest(&target).is_none() => {
+                found.gap(path, GapReason::LinkTargetNotKept { target });
+            }
+            Ok(_) => {}
+        }
+        self.at(path)
+    }
+
+    /// All symbolic links, with the path that each leads to.
+    pub(crate) fn symlinks(&self) -> impl Iterator<Item = (&'a str, String)> + use<'a> {
+        let root = self.root;
+        root.symlinks()
+            .filter_map(|(path, _)| Some((path, root.real_path(path).ok()?)))
+    }
+}
+
+/// What catalogers found.
+pub(crate) struct Findings {
+    pub(crate) packages: Vec<Package>,
+    pub(crate) edges: Vec<(PackageId, RelationshipKind, PackageId)>,
+    pub(crate) gaps: Vec<Gap>,
+    max_packages_per_file: usize,
+}
+
+impl Findings {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            packages: Vec::new(),
+            edges: Vec::new(),
+            gaps: Vec::new(),
+            max_packages_per_file: limits.max_packages_per_file,
+        }
+    }
+
+    pub(crate) fn gap(&mut self, path: &str, reason: GapReason) {
+        self.gaps.push(Gap::at(path, reason));
+    }
+
+    /// Cuts a list from one file to the limit, with a gap when it was longer.
+    pub(crate) fn bounded<T>(&mut self, path: &str, mut records: Vec<T>) -> Vec<T> {
+        let limit = self.max_packages_per_file;
+        if records.len() > limit {
+            records.truncate(limit);
+            self.gap(path, GapReason::TooManyPackages { limit });
+        }
+        records
+    }
+
+    /// One package needs another. A package that needs itself needs nothing.
+    pub(crate) fn depends(&mut self, from: &PackageId, to: &PackageId) {
+        if from != to {
+            self.edges
+                .push((from.clone(), RelationshipKind::DependsOn, to.clone()));
+        }
+    }
+
+    /// One package has another in it.
+    pub(crate) fn contains(&mut self, outer: &PackageId, inner: &PackageId) {
+        if outer != inner {
+            self.edges
+                .push((outer.clone(), RelationshipKind::Contains, inner.clone()));
+        }
+    }
+}
+
+impl Package {
+    /// A package that one file speaks of. `purl` is its identity, or, when it has none, that file's path.
+    pub(crate) fn new(
+        ecosystem: Ecosystem,
+        name: &str,
+        version: Option<&str>,
+        purl: Option<String>,
+        evidence: Evidence,
+    ) -> Self {
+        let id = match &purl {
+            Some(purl) => PackageId::new(ecosystem, name, purl),
+            None => PackageId::new(ecosystem, name, &format!("{name}\n{}", evidence.path)),
+        };
+        Self {
+            id,
+            ecosystem,
+            is_application: false,
+            name: name.to_owned(),
+            version: version.filter(|version| !version.is_empty()).map(str::to_owned),
+            purl,
+            license: None,
+            supplier: None,
+            homepage: None,
+            description: None,
+            source: None,
+            architecture: None,
+            evidence: vec![evidence],
+            files: Vec::new(),
+        }
+    }
+}
+
+/// A file's text. Bytes that are not UTF-8 are replaced: old packages have Latin-1 names in them.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes)
+}
+
+/// A web address, or none when the text is something else.
+pub(crate) fn web_address(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    let clean = |c: char| {
+        c.is_ascii_graphic()
+            && !matches!(
+                c,
+                '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '[' | ']'
+            )
+    };
+    // A stray percent sign makes no address either: RFC 3986, §2.1.
+    let percent = |(index, _): (usize, &str)| {
+        text.get(index + 1..index + 3)
+            .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    };
+    (is_web && text.chars().all(clean) && text.match_indices('%').all(percent)).then(|| text.to_owned())
+}
+
+/// The last two parts of a path: directory and name.
+pub(crate) fn directory_and_name(path: &str) -> (&str, &str) {
+    let (directory, name) = path::split(path);
+    (path::split(directory).1, name)
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::changes::Change;
+    use crate::scan::Scanner;
+
+    /// Runs all catalogers over a few files.
+    pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {
+        catalog_with_links(files, &[])
+    }
+
+    pub(crate) fn catalog_with_links(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Findings {
+        let limits = Limits::default();
+        let mut scanner = Scanner::new(&limits, true);
+        for (path, target) in links {
+            scanner.push(path, Change::Symlink(target));
+        }
+        for (path, bytes) in files {
+            scanner.file(path, bytes.len() as u64, *bytes).unwrap();
+        }
+        let (root, gaps) = Rootfs::merge(vec![scanner.scan], &limits);
+        assert_eq!(gaps, []);
+        let distribution = Distribution::parse("ID=debian\nVERSION_ID=12\n");
+        run(&root, distribution.as_ref(), &limits)
+    }
+
+    impl Findings {
+        pub(crate) fn named(&self, name: &str) -> &Package {
+            self.packages.iter().find(|package| package.name == name).unwrap()
+        }
+
+        pub(crate) fn has_edge(&self, from: &str, to: &str) -> bool {
+            let (from, to) = (&self.named(from).id, &self.named(to).id);
+            self.edges.iter().any(|(a, _, b)| a == from && b == to)
+        }
+    }
 }
