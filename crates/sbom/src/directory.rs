@@ -15,6 +15,9 @@ pub struct DirectoryEntry<'a> {
     pub kind: DirectoryEntryKind<'a>,
 }
 
+/// Opens a file for reading.
+pub type FileOpener<'a> = Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>;
+
 /// What a directory entry is.
 #[non_exhaustive]
 pub enum DirectoryEntryKind<'a> {
@@ -25,7 +28,7 @@ pub enum DirectoryEntryKind<'a> {
         /// Its size, in bytes.
         size: u64,
         /// Opens it. Called at most once, and only when the content may matter.
-        open: Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>,
+        open: FileOpener<'a>,
     },
     /// A symbolic link. It is resolved within the tree, and never followed by the caller.
     Symlink {
@@ -76,7 +79,7 @@ fn add(scanner: &mut Scanner<'_>, entry: DirectoryEntry<'_>) {
 
 /// A file that is opened by its first read.
 enum LazyFile<'a> {
-    Closed(Option<Box<dyn FnOnce() -> io::Result<Box<dyn Read + 'a>> + 'a>>),
+    Closed(Option<FileOpener<'a>>),
     Open(Box<dyn Read + 'a>),
 }
 

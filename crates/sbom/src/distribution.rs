@@ -29,8 +29,7 @@ impl Distribution {
         let value = |name: &str| {
             let lines = text.lines().filter_map(|line| line.trim().split_once('='));
             lines
-                .filter(|(key, _)| *key == name)
-                .last()
+                .rfind(|(key, _)| *key == name)
                 .map(|(_, value)| unquote(value))
                 .filter(|v| !v.is_empty())
         };

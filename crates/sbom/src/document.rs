@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use touchmark_oci::Digest;
 
+use crate::purl::Purl;
 use crate::{Inventory, Subject};
 
 /// What goes into a document beside the inventory. Nothing is taken from the clock or the environment.
@@ -42,6 +43,43 @@ pub(crate) fn created(inventory: &Inventory, options: &DocumentOptions) -> Optio
     };
     let time = from_option.or_else(from_image)?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// What the subject is called within documents.
+pub(crate) fn subject_id(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Image(_) => "image",
+        Subject::Directory { .. } => "directory",
+    }
+}
+
+/// What the operating system is called within documents.
+pub(crate) const DISTRIBUTION_ID: &str = "operating-system";
+
+/// The image's purl ([purl-spec, `oci`](https://github.com/package-url/purl-spec/blob/main/types/oci-definition.json)); a directory has none.
+pub(crate) fn subject_purl(subject: &Subject) -> Option<String> {
+    let Subject::Image(image) = subject else {
+        return None;
+    };
+    let lower = image.name.to_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let digest = image.digest.to_string();
+    let architecture = image
+        .platform
+        .as_deref()
+        .and_then(|platform| platform.split('/').nth(1))
+        .unwrap_or_default();
+    let repository = if image.in_registry { lower.as_str() } else { "" };
+    let qualifiers = [("arch", architecture), ("repository_url", repository)];
+    Purl {
+        kind: "oci",
+        namespace: None,
+        name,
+        version: &digest,
+        qualifiers: &qualifiers,
+        subpath: None,
+    }
+    .to_text()
 }
 
 /// A UUID made from a document's content

@@ -23,7 +23,7 @@ pub mod spdx;
 mod stanza;
 mod stream;
 
-pub use directory::{DirectoryEntry, DirectoryEntryKind, scan_directory};
+pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;
 pub use gap::{Gap, GapReason};

@@ -60,7 +60,7 @@ fn parse(text: &str) -> Vec<Record<'_>> {
     for line in text.lines() {
         match line.split_once(':') {
             None if line.is_empty() && !current.values.is_empty() => {
-                records.push(std::mem::take(&mut current))
+                records.push(std::mem::take(&mut current));
             }
             Some(("F", directory)) => current.directory = directory,
             Some(("R", name)) => {
