@@ -159,7 +159,9 @@ fn hinted(hint: Option<&str>) -> String {
 
 fn prehashed(algorithm: KeyAlgorithm) -> &'static str {
     match algorithm {
-        KeyAlgorithm::Ed25519 => "; cosign 3 signs images with Ed25519ph under Ed25519 keys, which is not supported",
+        KeyAlgorithm::Ed25519 => {
+            "; cosign 3 signs images with Ed25519ph under Ed25519 keys, which is not supported"
+        }
         _ => "",
     }
 }

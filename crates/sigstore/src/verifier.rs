@@ -139,6 +139,7 @@ impl Verifier {
         match named {
             Some(key) => Rejection::SignatureInvalid {
                 key: key.id().clone(),
+                algorithm: key.algorithm(),
                 tried,
             },
             None => Rejection::NoKeyMatches { hint, tried },
