@@ -1,3 +1,10 @@
 //! The admission webhook.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use touchmark_webhook::{Arguments, run};
+
+fn main() -> ExitCode {
+    run(&Arguments::parse())
+}
