@@ -27,7 +27,7 @@ impl Distribution {
     /// Reads the file; none if it has no usable `ID`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let value = |name: &str| {
-            let lines = text.lines().filter_map(|line| line.trim().split_once('='));
+            let mut lines = text.lines().filter_map(|line| line.trim().split_once('='));
             lines
                 .rfind(|(key, _)| *key == name)
                 .map(|(_, value)| unquote(value))
