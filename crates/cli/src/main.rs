@@ -1,3 +1,45 @@
-//! The touchmark command line.
+//! `touchmark`: arguments in, results to stdout, everything else to stderr, and one of three exit codes.
+//!
+//! Nothing here decides anything about an image. Commands read files and flags, call the crates below and render what they say.
 
-fn main() {}
+mod annotations;
+mod arguments;
+mod attach;
+mod checkout;
+mod commands;
+mod context;
+mod decision;
+mod failure;
+mod files;
+mod keys;
+mod outcome;
+mod progress;
+mod render;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::outcome::Outcome;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let style = render::Style::for_stderr(arguments.common.color);
+    match run(arguments) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            failure::report(&error, style);
+            Outcome::Undecided.into()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(commands::run(arguments));
+    // A credential helper or a DNS query that hangs must not keep the process once there is an answer.
+    runtime.shutdown_background();
+    outcome
+}

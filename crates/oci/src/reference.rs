@@ -151,6 +151,16 @@ impl ImageRef {
         self.digest.as_ref()
     }
 
+    /// The same tag and digest, elsewhere.
+    #[must_use]
+    pub fn with_name(&self, name: ImageName) -> Self {
+        Self {
+            name,
+            tag: self.tag.clone(),
+            digest: self.digest.clone(),
+        }
+    }
+
     /// This reference with `digest`; a tag stays as a note.
     pub fn pin(&self, digest: Digest) -> PinnedRef {
         PinnedRef {

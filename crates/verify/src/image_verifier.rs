@@ -75,6 +75,15 @@ impl<S: ImageStore> ImageVerifier<S> {
         Ok(self.evaluate(&name.pin(pinned.digest().clone()), &findings))
     }
 
+    /// Decides about a digest, and gives what the decision was made from. Nothing is kept, and nothing kept is used.
+    ///
+    /// # Errors
+    /// [`VerifyError`], as [`Self::decide`].
+    pub async fn decide_with_findings(&self, image: &PinnedRef) -> Result<(Decision, Findings), VerifyError> {
+        let findings = self.findings(image).await?;
+        Ok((self.evaluate(image, &findings), findings))
+    }
+
     /// What is authentic about an image, and why the rest is not.
     ///
     /// # Errors

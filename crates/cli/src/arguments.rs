@@ -1,0 +1,179 @@
+//! The command line as clap sees it: the commands, and the flags that all of them share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{
+    attest, completions, key, policy, provenance, quickstart, sbom, sign, sign_blob, tree, verify,
+    verify_attestation, verify_blob, version,
+};
+
+/// Inventories, signs, attests and verifies container images.
+#[derive(Debug, Parser)]
+#[command(name = "touchmark", version, propagate_version = true, max_term_width = 110, after_help = OUTCOMES)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+const OUTCOMES: &str = "\
+Exit codes:
+  0  done; allowed
+  1  denied: the evidence was read and does not satisfy
+  2  could not decide, or could not do it
+
+IMAGE is [REGISTRY/]REPO[:TAG][@DIGEST], oci:DIR[:TAG][@DIGEST], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG].
+
+Start here:
+  touchmark quickstart";
+
+/// One word per thing that a user does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole story on this machine, with nothing else installed
+    Quickstart(quickstart::QuickstartArgs),
+    /// Make, import and inspect signing keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Sign images
+    Sign(sign::SignArgs),
+    /// Attach a signed statement to an image
+    Attest(attest::AttestArgs),
+    /// Sign a file
+    SignBlob(sign_blob::SignBlobArgs),
+    /// Verify the signature of a file
+    VerifyBlob(verify_blob::VerifyBlobArgs),
+    /// Decide whether images satisfy a policy or carry a key's signature
+    Verify(verify::VerifyArgs),
+    /// Verify an image's attestations of one type, and print them
+    VerifyAttestation(verify_attestation::VerifyAttestationArgs),
+    /// Write SLSA provenance from the facts that the CI gives
+    Provenance(provenance::ProvenanceArgs),
+    /// List the packages of an image or a directory
+    Sbom(sbom::SbomArgs),
+    /// Check and test policies
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Show what is attached to an image
+    Tree(tree::TreeArgs),
+    /// Write a shell's completions
+    Completions(completions::CompletionsArgs),
+    /// Print the version
+    Version(version::VersionArgs),
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Say less: no notes and no progress
+    #[arg(short, long, global = true, env = "TOUCHMARK_QUIET")]
+    pub(crate) quiet: bool,
+    /// Say more: what is fetched from where
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "TOUCHMARK_COLOR"
+    )]
+    pub(crate) color: ColorChoice,
+    /// No progress display, even on a terminal
+    #[arg(long, global = true, env = "TOUCHMARK_NO_PROGRESS")]
+    pub(crate) no_progress: bool,
+    /// Trust the CA certificates in this PEM file for registries, beside the system's
+    #[arg(long, global = true, value_name = "FILE", env = "TOUCHMARK_REGISTRY_CA")]
+    pub(crate) registry_ca: Vec<PathBuf>,
+    /// User name for the registry, instead of docker's credentials
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        requires = "registry_password",
+        env = "TOUCHMARK_REGISTRY_USERNAME"
+    )]
+    pub(crate) registry_username: Option<String>,
+    /// Password for the registry
+    #[arg(
+        long,
+        global = true,
+        value_name = "PASSWORD",
+        requires = "registry_username",
+        env = "TOUCHMARK_REGISTRY_PASSWORD",
+        hide_env_values = true
+    )]
+    pub(crate) registry_password: Option<String>,
+    /// Speak plain HTTP to registries that are not on this machine
+    #[arg(long, global = true, env = "TOUCHMARK_ALLOW_HTTP")]
+    pub(crate) allow_http: bool,
+    /// Give up after this long, such as 30s or 5m
+    #[arg(long, global = true, value_name = "TIME", default_value = "3m", value_parser = parse_duration, env = "TOUCHMARK_TIMEOUT")]
+    pub(crate) timeout: Duration,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// For programs: docs/schemas
+    Json,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is not a time, expected such as 30s, 5m or 1h"))?;
+    let seconds = match unit {
+        "s" | "" => Some(number),
+        "m" => number.checked_mul(60),
+        "h" => number.checked_mul(3600),
+        _ => None,
+    };
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{text:?} is not a time, expected such as 30s, 5m or 1h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        for text in ["", "m", "1d", "-1s", "99999999999999999999h"] {
+            assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! `touchmark quickstart`: an image's whole way on this machine, with no server and nothing else installed.
+//!
+//! Every step calls what the command that it prints calls, and checks that the outcome is the one to expect.
+
+mod image;
+mod story;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use touchmark_attestation::ResourceDescriptor;
+use touchmark_oci::{ImageRef, PinnedRef};
+use touchmark_policy::{Policy, PolicySet, Verdict};
+use touchmark_provenance::{BuildInputs, Platform, generate};
+use touchmark_registry::ImageStore as _;
+use touchmark_sbom::{Inventory, cyclonedx, spdx};
+use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, Signer};
+use touchmark_verify::{GatherLimits, ImageVerifier, load_policies};
+
+use self::story::Story;
+use crate::attach::{self, StorageFormat};
+use crate::commands::attest::state;
+use crate::commands::sbom::document_options;
+use crate::context::Context;
+use crate::failure::Mistake;
+use crate::files::{Readers, write_new};
+use crate::outcome::Outcome;
+use crate::source::scan_image;
+
+/// The password of the keys that are made here. They are for trying out, and it is printed.
+const PASSWORD: &str = "quickstart";
+
+/// Arguments of `quickstart`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  touchmark quickstart
+  touchmark quickstart --image docker.io/library/alpine:3.20 --dir try")]
+pub(crate) struct QuickstartArgs {
+    /// The image to take; a small one is shipped
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<ImageRef>,
+    /// A new or empty directory to work in; a temporary one unless given
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Tells the story. It ends with 0 when every outcome is the one to expect.
+pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Result<Outcome> {
+    let dir = working_directory(args.dir)?;
+    let source = match args.image {
+        Some(image) => image,
+        None => image::shipped()?,
+    };
+    let mut story = Story::new(context, dir, "app".parse()?);
+    let image = take_image(&mut story, &source, context).await?;
+    let signer = make_keys(&mut story)?;
+    let inventory = take_inventory(&mut story, &image, context).await?;
+    sign(&mut story, &image, &signer, context).await?;
+    attest(&mut story, &image, &signer, &inventory, context).await?;
+    let policies = write_policy(&mut story)?;
+    verify(&mut story, &image, policies.clone(), context).await?;
+    tamper(&mut story, &image, policies, context).await?;
+    distrust(&mut story, &image, context).await?;
+    story.end(&image)?;
+    Ok(Outcome::Done)
+}
+
+/// Kept afterwards: the printed commands work on it.
+fn working_directory(chosen: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let Some(dir) = chosen else {
+        return Ok(tempfile::Builder::new()
+            .prefix("touchmark-quickstart-")
+            .tempdir()?
+            .keep());
+    };
+    let failed = || format!("cannot use the directory {}", dir.display());
+    std::fs::create_dir_all(&dir).with_context(failed)?;
+    if std::fs::read_dir(&dir).with_context(failed)?.next().is_some() {
+        return Err(Mistake::new(
+            format!("the directory {} is not empty", dir.display()),
+            "--dir names a new directory, so that nothing of yours is overwritten",
+        )
+        .into());
+    }
+    Ok(dir)
+}
+
+async fn take_image(
+    story: &mut Story<'_>,
+    source: &ImageRef,
+    context: &Context,
+) -> anyhow::Result<PinnedRef> {
+    story.step(
+        "Take an image, and copy it so that the original stays as it is",
+        &[],
+    )?;
+    let copied = image::copy(source, &story.image_reference(), context).await?;
+    story.result(&format!("{source} is now {copied}"))?;
+    Ok(copied)
+}
+
+fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signer> {
+    let prefix = story.path("release");
+    let command = format!(
+        "COSIGN_PASSWORD={PASSWORD} touchmark key generate --output-key-prefix {}",
+        prefix.display()
+    );
+    story.step("Make a key to sign with", &[command])?;
+    let key = write_key(&prefix)?;
+    story.result(&format!("key {}", key.public_key().id()))?;
+    Ok(key.into())
+}
+
+fn write_key(prefix: &Path) -> anyhow::Result<PrivateKey> {
+    let key = PrivateKey::generate(KeyKind::EcdsaP256)?;
+    let encrypted = EncryptedKey::encrypt(&key, PASSWORD.as_bytes())?;
+    write_new(
+        &prefix.with_extension("key"),
+        encrypted.to_pem().as_bytes(),
+        Readers::Owner,
+    )?;
+    write_new(
+        &prefix.with_extension("pub"),
+        key.public_key().to_pem().as_bytes(),
+        Readers::Anyone,
+    )?;
+    Ok(key)
+}
+
+async fn take_inventory(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    context: &Context,
+) -> anyhow::Result<Inventory> {
+    let (cdx, spdx_file) = (story.path("sbom.cdx.json"), story.path("sbom.spdx.json"));
+    let command = format!(
+        "touchmark sbom -o cyclonedx-json={} -o spdx-json={} {image}",
+        cdx.display(),
+        spdx_file.display()
+    );
+    story.step("List what is in it", &[command])?;
+    let inventory = scan_image(image, None, context).await?;
+    let options = document_options()?;
+    write_new(&cdx, &cyclonedx::to_json(&inventory, &options), Readers::Anyone)?;
+    write_new(&spdx_file, &spdx::to_json(&inventory, &options), Readers::Anyone)?;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for package in inventory.packages() {
+        *counts.entry(package.ecosystem.name()).or_default() += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(ecosystem, count)| format!("{count} {ecosystem}"))
+        .collect();
+    story.result(&format!(
+        "{} packages: {}",
+        inventory.packages().len(),
+        counts.join(", ")
+    ))?;
+    if !inventory.is_complete() {
+        story.result(&format!(
+            "{} things could not be read; the documents name them",
+            inventory.gaps().len()
+        ))?;
+    }
+    Ok(inventory)
+}
+
+async fn sign(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    signer: &Signer,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let key = story.path("release.key");
+    story.step(
+        "Sign it",
+        &[format!(
+            "COSIGN_PASSWORD={PASSWORD} touchmark sign --key {} {image}",
+            key.display()
+        )],
+    )?;
+    for attached in attach::sign(context, signer, image, &BTreeMap::new(), StorageFormat::Bundle).await? {
+        story.result(&format!("signature {} ({})", attached.manifest, attached.place))?;
+    }
+    Ok(())
+}
+
+async fn attest(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    signer: &Signer,
+    inventory: &Inventory,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let key = story.path("release.key");
+    let prefix = format!("COSIGN_PASSWORD={PASSWORD} touchmark");
+    let commands = [
+        format!(
+            "{prefix} attest --key {} --type cyclonedx --predicate {} {image}",
+            key.display(),
+            story.path("sbom.cdx.json").display()
+        ),
+        format!(
+            "{prefix} provenance --builder local --attest --key {} {image}",
+            key.display()
+        ),
+    ];
+    story.step("Attest what is in it and how it was built", &commands)?;
+    let sbom = state(
+        image,
+        &"cyclonedx".parse()?,
+        cyclonedx::to_json(inventory, &document_options()?),
+    )?;
+    for attached in attach::attest(context, signer, image, &sbom, StorageFormat::Bundle).await? {
+        story.result(&format!(
+            "SBOM attestation {} ({})",
+            attached.manifest, attached.place
+        ))?;
+    }
+    let subject = ResourceDescriptor::of(image.digest()).named(image.name().to_string());
+    let inputs = BuildInputs {
+        subjects: vec![subject],
+        ..BuildInputs::default()
+    };
+    let provenance = generate(Platform::Local, &BTreeMap::new(), &inputs)?;
+    for attached in attach::attest(context, signer, image, &provenance, StorageFormat::Bundle).await? {
+        story.result(&format!(
+            "provenance attestation {} ({})",
+            attached.manifest, attached.place
+        ))?;
+    }
+    story.result(&format!(
+        "the provenance names the builder {}: somebody's machine",
+        Platform::LOCAL_BUILDER
+    ))
+}
+
+fn write_policy(story: &mut Story<'_>) -> anyhow::Result<PolicySet> {
+    let path = story.path("policy.yaml");
+    story.step(
+        "Say what an image must have: a signature, an SBOM and provenance, all by that key",
+        &[format!("touchmark policy check {}", path.display())],
+    )?;
+    write_new(&path, policy_text().as_bytes(), Readers::Anyone)?;
+    let policies = load_policies(&[path], &touchmark_policy::Limits::default())?;
+    story.result("valid")?;
+    Ok(PolicySet::new(policies)?)
+}
+
+fn policy_text() -> String {
+    format!(
+        "\
+apiVersion: touchmark.dev/v1alpha1
+kind: ImagePolicy
+metadata:
+  name: quickstart
+spec:
+  mode: enforce
+  images:
+    - glob: \"oci:**\"
+  signers:
+    - name: release
+      key:
+        file: release.pub
+  require:
+    - name: signed
+      signature:
+        by: [release]
+    - name: inventoried
+      attestation:
+        type: cyclonedx
+        by: [release]
+    - name: built-here
+      provenance:
+        by: [release]
+        builder:
+          id: {}
+",
+        Platform::LOCAL_BUILDER
+    )
+}
+
+async fn verify(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    policies: PolicySet,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let policy = story.path("policy.yaml");
+    story.step(
+        "Verify it",
+        &[format!("touchmark verify --policy {} {image}", policy.display())],
+    )?;
+    decide(story, image, policies, Verdict::Allow, context).await
+}
+
+async fn tamper(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    policies: PolicySet,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let policy = story.path("policy.yaml");
+    let tampered = image::tamper(image, &story.tampered_reference(), context).await?;
+    story.step(
+        "Tamper with a copy: another user to run as, and the signatures of the original",
+        &[format!(
+            "touchmark verify --policy {} {tampered}",
+            policy.display()
+        )],
+    )?;
+    decide(story, &tampered, policies, Verdict::Deny, context).await
+}
+
+async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -> anyhow::Result<()> {
+    let prefix = story.path("other");
+    story.step(
+        "Verify the original with somebody else's key",
+        &[
+            format!(
+                "COSIGN_PASSWORD={PASSWORD} touchmark key generate --output-key-prefix {}",
+                prefix.display()
+            ),
+            format!("touchmark verify --key {}.pub {image}", prefix.display()),
+        ],
+    )?;
+    let other = write_key(&prefix)?;
+    let policy = Policy::signed_by(vec![other.public_key().clone()], BTreeMap::new());
+    decide(
+        story,
+        image,
+        PolicySet::new(vec![policy])?,
+        Verdict::Deny,
+        context,
+    )
+    .await
+}
+
+/// Decides, shows the decision, and fails when it is not the one to expect.
+async fn decide(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    policies: PolicySet,
+    expected: Verdict,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
+    let decision = verifier.decide(&image.to_image_ref()).await?;
+    story.decision(&decision)?;
+    if decision.verdict() != expected {
+        let found = decision.verdict();
+        return Err(Mistake::new(
+            format!("the verdict on {image} is {found}, expected {expected}"),
+            "this is a fault of touchmark: please report it with the output above",
+        )
+        .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What every command is given: the stores, and how to speak to the user.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use touchmark_registry::{CredentialSource, RegistryOptions, Secret, Stores};
+
+use crate::arguments::Common;
+use crate::files::read_input;
+use crate::progress::Progress;
+use crate::render::{Style, Tone, to_stderr};
+
+/// Bytes of one file of CA certificates. Mozilla's whole list takes 220 KB.
+const MAX_CA_BYTES: u64 = 4 << 20;
+
+/// What every command is given.
+pub(crate) struct Context {
+    common: Common,
+    stores: Stores,
+    progress: Arc<Progress>,
+}
+
+impl Context {
+    /// Reads the files that the common flags name and sets up the stores. Contacts nobody.
+    pub(crate) fn new(common: Common) -> anyhow::Result<Self> {
+        let shown = !common.quiet && !common.no_progress && std::io::stderr().is_terminal();
+        let progress = Arc::new(Progress::new(shown));
+        let stores = Stores::new(registry_options(&common, &progress)?)?;
+        Ok(Self {
+            common,
+            stores,
+            progress,
+        })
+    }
+
+    /// Where images are.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// The display of long work.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// How results look.
+    pub(crate) fn stdout_style(&self) -> Style {
+        Style::for_stdout(self.common.color)
+    }
+
+    /// How messages look.
+    pub(crate) fn stderr_style(&self) -> Style {
+        Style::for_stderr(self.common.color)
+    }
+
+    /// Tells the user something worth knowing, unless he wants quiet.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.common.quiet {
+            self.progress.suspend(|| to_stderr(text));
+        }
+    }
+
+    /// Tells the user something that he must know.
+    pub(crate) fn warn(&self, text: &str) {
+        let mark = self.stderr_style().paint(Tone::Caution, "warning:");
+        self.progress.suspend(|| to_stderr(&format!("{mark} {text}")));
+    }
+}
+
+fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result<RegistryOptions> {
+    let mut options = RegistryOptions::default();
+    for path in &common.registry_ca {
+        options.http.extra_roots.push(read_input(path, MAX_CA_BYTES)?);
+    }
+    if let (Some(username), Some(password)) = (&common.registry_username, &common.registry_password) {
+        options.credentials = CredentialSource::BasicEverywhere {
+            username: username.clone(),
+            password: Secret::new(password),
+        };
+    }
+    options.progress = Some(Arc::clone(progress) as Arc<_>);
+    Ok(if common.allow_http {
+        options.dangerous_plain_http()
+    } else {
+        options
+    })
+}

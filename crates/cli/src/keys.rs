@@ -1,0 +1,191 @@
+//! Keys as the command line names them, and passwords from where cosign looks for them.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use clap::Args;
+use touchmark_sign::{DecryptError, KeyFile, Signer};
+use touchmark_sigstore::{Limits, PublicKey};
+use zeroize::Zeroizing;
+
+use crate::failure::Mistake;
+use crate::files::{is_dash, read_input};
+
+/// Where a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyRef {
+    /// In a file.
+    File(PathBuf),
+    /// In an environment variable: `env://NAME`.
+    Environment(String),
+}
+
+impl FromStr for KeyRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
+            Some((scheme, _)) => Err(format!(
+                "key reference {scheme}:// is not supported, expected a file or env://NAME"
+            )),
+            None if text.is_empty() => {
+                Err("key reference is empty, expected a file or env://NAME".to_owned())
+            }
+            None => Ok(Self::File(PathBuf::from(text))),
+        }
+    }
+}
+
+impl std::fmt::Display for KeyRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "env://{name}"),
+        }
+    }
+}
+
+impl KeyRef {
+    /// The key's text. Of a private key, so it is overwritten when dropped.
+    pub(crate) fn read(&self) -> anyhow::Result<Zeroizing<String>> {
+        match self {
+            Self::File(path) => {
+                let bytes = read_input(path, limits().max_key_text_bytes as u64)?;
+                let text = String::from_utf8(bytes).map_err(|error| error.utf8_error());
+                Ok(Zeroizing::new(
+                    text.with_context(|| format!("{self} is not a PEM file"))?,
+                ))
+            }
+            Self::Environment(name) => {
+                let value = std::env::var(name).with_context(|| format!("environment variable {name}"))?;
+                Ok(Zeroizing::new(value))
+            }
+        }
+    }
+}
+
+/// `--key` of the commands that sign.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SigningKeyArgs {
+    /// The private key to sign with: a file, or env://NAME. Its password comes from COSIGN_PASSWORD, TOUCHMARK_PASSWORD or a prompt
+    #[arg(long, value_name = "KEY", env = "TOUCHMARK_KEY")]
+    pub(crate) key: Option<KeyRef>,
+}
+
+impl SigningKeyArgs {
+    /// The signer, its key decrypted.
+    pub(crate) fn load(&self) -> anyhow::Result<Signer> {
+        let key = self.key.as_ref().ok_or_else(|| {
+            Mistake::new(
+                "no key to sign with",
+                "--key KEY names one; touchmark key generate makes one",
+            )
+        })?;
+        load_signer(key).with_context(|| format!("cannot use the key {key}"))
+    }
+}
+
+fn load_signer(reference: &KeyRef) -> anyhow::Result<Signer> {
+    let file = KeyFile::parse(&reference.read()?, &limits())?;
+    let password = match &file {
+        KeyFile::Encrypted(_) => existing_password()?,
+        KeyFile::Plain(_) => Zeroizing::default(),
+    };
+    file.unlock(password.as_bytes())
+        .map(Signer::from)
+        .map_err(|error| match error {
+            DecryptError::WrongPassword => anyhow::Error::new(error).context(Mistake::new(
+                "wrong password",
+                "COSIGN_PASSWORD or TOUCHMARK_PASSWORD holds the password, or is unset to be asked",
+            )),
+            other => other.into(),
+        })
+}
+
+/// `--key` of the commands that verify.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerificationKeyArgs {
+    /// A public key to verify with: a file, or env://NAME. Of several, any one may have signed
+    #[arg(long = "key", value_name = "KEY", env = "TOUCHMARK_VERIFICATION_KEY")]
+    pub(crate) keys: Vec<KeyRef>,
+}
+
+impl VerificationKeyArgs {
+    /// The keys. A private key is read for its public half when it needs no password.
+    pub(crate) fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
+        let mut keys = Vec::new();
+        for reference in &self.keys {
+            let found = PublicKey::parse_pem_all(&reference.read()?, &limits())
+                .with_context(|| format!("cannot use the key {reference}"))?;
+            keys.extend(found);
+        }
+        Ok(keys)
+    }
+}
+
+/// The password of a key that exists.
+pub(crate) fn existing_password() -> anyhow::Result<Zeroizing<String>> {
+    match password_from_environment() {
+        Some(password) => Ok(password),
+        None => prompt("Password for the private key: "),
+    }
+}
+
+/// The password for a new key, asked for twice.
+pub(crate) fn new_password() -> anyhow::Result<Zeroizing<String>> {
+    if let Some(password) = password_from_environment() {
+        return Ok(password);
+    }
+    let password = prompt("Password for the new private key: ")?;
+    if prompt("The same again: ")? != password {
+        return Err(Mistake::new("the two passwords differ", "nothing was written; try again").into());
+    }
+    Ok(password)
+}
+
+/// An empty variable is an empty password, as cosign has it.
+fn password_from_environment() -> Option<Zeroizing<String>> {
+    ["TOUCHMARK_PASSWORD", "COSIGN_PASSWORD"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok())
+        .map(Zeroizing::new)
+}
+
+fn prompt(question: &str) -> anyhow::Result<Zeroizing<String>> {
+    let terminal = console::Term::stderr();
+    if !terminal.is_term() {
+        return Err(Mistake::new(
+            "the key needs a password, and there is no terminal to ask on",
+            "COSIGN_PASSWORD or TOUCHMARK_PASSWORD holds the password; empty is a password too",
+        )
+        .into());
+    }
+    terminal.write_str(question)?;
+    Ok(Zeroizing::new(terminal.read_secure_line()?))
+}
+
+/// Limits on keys and bundles.
+pub(crate) fn limits() -> Limits {
+    Limits::default()
+}
+
+/// Whether both keys would be read from standard input, which is there once.
+pub(crate) fn reads_stdin(key: &KeyRef) -> bool {
+    matches!(key, KeyRef::File(path) if is_dash(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_references_are_files_or_variables() {
+        assert_eq!("a/b.key".parse(), Ok(KeyRef::File("a/b.key".into())));
+        assert_eq!("env://KEY".parse(), Ok(KeyRef::Environment("KEY".into())));
+        for text in ["", "env://", "awskms://alias/x"] {
+            assert!(text.parse::<KeyRef>().is_err(), "{text:?}");
+        }
+    }
+}
