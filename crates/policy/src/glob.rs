@@ -101,10 +101,11 @@ impl Glob {
     fn pass_over_stars(&self, reached: &mut [bool]) {
         for (index, token) in self.tokens.iter().enumerate() {
             let star = matches!(token, Token::Segment | Token::Anything);
-            if star && reached.get(index).copied().unwrap_or(false) {
-                if let Some(slot) = reached.get_mut(index + 1) {
-                    *slot = true;
-                }
+            if star
+                && reached.get(index).copied().unwrap_or(false)
+                && let Some(slot) = reached.get_mut(index + 1)
+            {
+                *slot = true;
             }
         }
     }

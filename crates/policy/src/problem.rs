@@ -11,7 +11,7 @@ use crate::{GlobError, Location};
 /// All that is wrong with a document: at least one thing.
 #[derive(Debug)]
 pub struct Problems<P = Problem> {
-    first: P,
+    first: Box<P>,
     others: Vec<P>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) trait HasLocation {
 impl<P> Problems<P> {
     /// Each of them, in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = &P> {
-        std::iter::once(&self.first).chain(&self.others)
+        std::iter::once(&*self.first).chain(&self.others)
     }
 
     pub(crate) fn from_list(mut list: Vec<P>) -> Option<Self>
@@ -32,7 +32,7 @@ impl<P> Problems<P> {
     {
         list.sort_by(|a, b| a.at().cmp(b.at()));
         let mut list = list.into_iter();
-        let first = list.next()?;
+        let first = Box::new(list.next()?);
         Some(Self {
             first,
             others: list.collect(),
@@ -45,7 +45,7 @@ impl<P> IntoIterator for Problems<P> {
     type IntoIter = std::iter::Chain<std::iter::Once<P>, std::vec::IntoIter<P>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        std::iter::once(self.first).chain(self.others)
+        std::iter::once(*self.first).chain(self.others)
     }
 }
 

@@ -124,7 +124,7 @@ impl fmt::Display for Ask {
             (RequirementKind::Provenance, _) => f.write_str("SLSA provenance")?,
             (RequirementKind::Attestation, None) => f.write_str("attestation")?,
             (RequirementKind::Attestation, Some(predicate_type)) => {
-                write!(f, "attestation of type {predicate_type}")?
+                write!(f, "attestation of type {predicate_type}")?;
             }
         }
         match self.signers.as_slice() {

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, Options};
+use serde_saphyr::{
+    DuplicateKeyPolicy, MergeKeyPolicy, MessageFormatter as _, Options, UserMessageFormatter,
+};
 
 use crate::Limits;
 use crate::location::{Location, Position};
@@ -219,11 +221,11 @@ impl DocumentError {
             | Yaml::AliasExpansionLimitExceeded { .. }
             | Yaml::AliasReplayStackDepthExceeded { .. }) => Self::Limit {
                 at,
-                source: YamlError(error),
+                source: YamlError(Box::new(error)),
             },
             error => Self::Yaml {
                 at,
-                source: YamlError(error),
+                source: YamlError(Box::new(error)),
             },
         }
     }
@@ -239,5 +241,5 @@ fn one_of(words: &[&str]) -> String {
 
 /// What the YAML reader objects to.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct YamlError(serde_saphyr::Error);
+#[error("{}", UserMessageFormatter.format_message(.0).escape_debug())]
+pub struct YamlError(Box<serde_saphyr::Error>);

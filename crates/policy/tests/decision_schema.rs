@@ -1,5 +1,7 @@
 //! Real decisions follow `docs/schemas/decision.v1.json`, and the schema refuses what is none.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod evidence;
 
 use evidence::{BUILDER, Gathered, Key, SOURCE, digest, github_provenance, policy};

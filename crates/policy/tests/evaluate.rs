@@ -1,5 +1,7 @@
 //! What a policy set decides, and the reasons it gives. The evidence is really signed and really verified.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod evidence;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! What a test table may say, and how it compares decisions.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod evidence;
 
 use evidence::{Gathered, Key, policy};
