@@ -1,1 +1,5 @@
 #![doc = include_str!("../README.md")]
+
+mod registry;
+
+pub use registry::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
