@@ -1,12 +1,9 @@
 //! Reviews over HTTPS, decided on by a script.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-mod harness;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::{Running, Script, create, image, message, pod, review, write_certificate};
+use crate::harness::{Running, Script, create, image, message, pod, review, write_certificate};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -83,7 +80,7 @@ fn workload_of(workload: Workload, spec: &Value) -> Value {
         Workload::Pod => object["spec"] = spec.clone(),
         Workload::PodTemplate => object["template"] = template,
         Workload::CronJob => {
-            object["spec"] = json!({"schedule": "@daily", "jobTemplate": {"spec": {"template": template}}})
+            object["spec"] = json!({"schedule": "@daily", "jobTemplate": {"spec": {"template": template}}});
         }
         _ => object["spec"] = json!({"template": template}),
     }
@@ -94,7 +91,7 @@ fn workload_of(workload: Workload, spec: &Value) -> Value {
 async fn what_is_not_a_pinned_image_of_a_registry_is_refused_unasked() {
     let script = Script::default();
     let server = Running::with(script.clone()).await;
-    let local = format!("oci:signed@sha256:{}", harness::HEX);
+    let local = format!("oci:signed@sha256:{}", crate::harness::HEX);
     for reference in [
         "registry.test/acme/signed:v1",
         "nginx",

@@ -17,22 +17,22 @@ use touchmark_webhook::{
     Undecided, Watched,
 };
 
-pub const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(crate) const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// A running server.
-pub struct Running {
-    pub address: SocketAddr,
-    pub shared: Arc<Shared>,
-    pub metrics: Arc<Metrics>,
-    pub certificates: Watched<CertificateFiles>,
-    pub directory: tempfile::TempDir,
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) certificates: Watched<CertificateFiles>,
+    pub(crate) directory: tempfile::TempDir,
     end: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 impl Running {
     /// Starts a server that asks nobody yet.
-    pub async fn start(limits: Limits) -> Self {
+    pub(crate) async fn start(limits: Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         write_certificate(directory.path());
         let metrics = Arc::new(Metrics::new());
@@ -64,42 +64,42 @@ impl Running {
     }
 
     /// Starts a server that asks `decider`.
-    pub async fn with(decider: impl Decide + 'static) -> Self {
+    pub(crate) async fn with(decider: impl Decide + 'static) -> Self {
         let running = Self::start(Limits::default()).await;
         running.shared.decide_by(Arc::new(decider));
         running
     }
 
     /// Tells the server to end.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.end.take().unwrap().send(()).unwrap();
     }
 
     /// Waits until it did.
-    pub async fn ended(self) {
+    pub(crate) async fn ended(self) {
         self.task.await.unwrap();
     }
 
     /// A client that trusts the certificate that is in the server's directory now.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let pem = std::fs::read(self.directory.path().join("tls.crt")).unwrap();
         let root = reqwest::Certificate::from_pem(&pem).unwrap();
         let builder = Client::builder().no_proxy().tls_certs_only([root]);
         builder.resolve("webhook.test", self.address).build().unwrap()
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://webhook.test:{}{path}", self.address.port())
     }
 
     /// Asks for a review, as the API server does.
-    pub async fn ask(&self, review: &Value) -> Value {
+    pub(crate) async fn ask(&self, review: &Value) -> Value {
         let (status, body) = self.post("/validate?timeout=10s", review.to_string()).await;
         assert_eq!(status, StatusCode::OK, "{body}");
         serde_json::from_str(&body).unwrap()
     }
 
-    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, String) {
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, String) {
         let request = self
             .client()
             .post(self.url(path))
@@ -109,14 +109,14 @@ impl Running {
         (response.status(), response.text().await.unwrap())
     }
 
-    pub async fn read(&self, path: &str) -> (StatusCode, String) {
+    pub(crate) async fn read(&self, path: &str) -> (StatusCode, String) {
         let response = self.client().get(self.url(path)).send().await.unwrap();
         (response.status(), response.text().await.unwrap())
     }
 }
 
 /// Writes a new certificate and its key for `webhook.test`.
-pub fn write_certificate(directory: &std::path::Path) {
+pub(crate) fn write_certificate(directory: &std::path::Path) {
     let made = rcgen::generate_simple_self_signed(vec!["webhook.test".to_owned()]).unwrap();
     std::fs::write(directory.join("tls.crt"), made.cert.pem()).unwrap();
     std::fs::write(directory.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
@@ -124,8 +124,8 @@ pub fn write_certificate(directory: &std::path::Path) {
 
 /// Answers by the image's repository, and counts how often it was asked.
 #[derive(Clone, Default)]
-pub struct Script {
-    pub asked: Arc<Mutex<BTreeMap<String, usize>>>,
+pub(crate) struct Script {
+    pub(crate) asked: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl Decide for Script {
@@ -159,11 +159,11 @@ impl Decide for Script {
 }
 
 /// A pinned reference to a repository that [`Script`] knows.
-pub fn image(name: &str) -> String {
+pub(crate) fn image(name: &str) -> String {
     format!("registry.test/acme/{name}@sha256:{HEX}")
 }
 
-pub fn pod(images: &[&str]) -> Value {
+pub(crate) fn pod(images: &[&str]) -> Value {
     let containers: Vec<_> = images
         .iter()
         .map(|image| json!({"name": "c", "image": image}))
@@ -171,11 +171,11 @@ pub fn pod(images: &[&str]) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}})
 }
 
-pub fn create(object: &Value) -> Value {
+pub(crate) fn create(object: &Value) -> Value {
     review("CREATE", object, &Value::Null)
 }
 
-pub fn review(operation: &str, object: &Value, old: &Value) -> Value {
+pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Value {
     let some = if object.is_null() { old } else { object };
     let api_version = some["apiVersion"].as_str().unwrap();
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
@@ -191,7 +191,7 @@ pub fn review(operation: &str, object: &Value, old: &Value) -> Value {
     })
 }
 
-pub fn message(answer: &Value) -> &str {
+pub(crate) fn message(answer: &Value) -> &str {
     answer["response"]["status"]["message"]
         .as_str()
         .unwrap_or_default()
