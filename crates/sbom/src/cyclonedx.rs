@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::document::{DISTRIBUTION_ID, TOOL, content_uuid, created, subject_id, subject_purl};
-use crate::{Distribution, DocumentOptions, Element, Evidence, Inventory, License, Package, Subject};
+use crate::document::{
+    DISTRIBUTION_ID, TOOL, content_uuid, created, package_supplier, subject_id, subject_purl,
+    subject_supplier,
+};
+use crate::{Distribution, DocumentOptions, Element, Evidence, Inventory, License, Package, Party, Subject};
 
 /// The inventory as a JSON document. The same inventory and options give the same bytes.
 pub fn to_json(inventory: &Inventory, options: &DocumentOptions) -> Vec<u8> {
@@ -159,10 +162,15 @@ struct Composition {
 
 impl Bom {
     fn of(inventory: &Inventory, options: &DocumentOptions) -> Self {
+        let supplied_by = subject_supplier(inventory.subject(), options);
         let distribution = inventory.distribution().map(Component::distribution);
-        let packages = inventory
-            .packages()
-            .map(|package| Component::package(package, inventory));
+        let packages = inventory.packages().map(|package| {
+            let supplier = package_supplier(package, supplied_by.as_ref()).map(Named::of);
+            Component {
+                supplier,
+                ..Component::package(package, inventory)
+            }
+        });
         // No gap says that nothing was missed, not that there is nothing else: an ecosystem may be unknown here.
         let aggregate = if inventory.is_complete() {
             "unknown"
@@ -203,8 +211,21 @@ impl Metadata {
             tools: Tools {
                 components: vec![tool],
             },
-            component: Component::subject(inventory),
+            component: Component {
+                supplier: subject_supplier(inventory.subject(), options)
+                    .as_ref()
+                    .map(Named::of),
+                ..Component::subject(inventory)
+            },
             properties: gaps.collect(),
+        }
+    }
+}
+
+impl Named {
+    fn of(party: &Party) -> Self {
+        Self {
+            name: party.name().to_owned(),
         }
     }
 }
@@ -252,6 +273,7 @@ impl Component {
             kind: "operating-system",
             bom_ref: Some(DISTRIBUTION_ID.to_owned()),
             name: distribution.id.clone(),
+            supplier: distribution.vendor.clone().map(|name| Named { name }),
             version: distribution.version.clone(),
             description: distribution.name.clone(),
             ..Self::default()
@@ -275,13 +297,9 @@ impl Component {
                 "library"
             },
             bom_ref: Some(package.id.to_string()),
-            supplier: package.supplier.as_ref().map(|party| Named {
-                name: party.name().to_owned(),
-            }),
             name: package.name.clone(),
             version: package.version.clone(),
             description: package.description.clone(),
-            hashes: Vec::new(),
             licenses: package
                 .license
                 .as_ref()
@@ -292,6 +310,7 @@ impl Component {
             external_references: homepage.collect(),
             evidence: Some(Occurrences { occurrences }),
             properties: properties(package),
+            ..Self::default()
         }
     }
 }

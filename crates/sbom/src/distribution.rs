@@ -15,6 +15,9 @@ pub struct Distribution {
     /// `PRETTY_NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Who makes it: `VENDOR_NAME`, or else `NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
     /// `ID_LIKE`, closest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub like: Vec<String>,
@@ -44,6 +47,7 @@ impl Distribution {
             id,
             version: value("VERSION_ID"),
             name: value("PRETTY_NAME"),
+            vendor: value("VENDOR_NAME").or_else(|| value("NAME")),
             like,
         })
     }

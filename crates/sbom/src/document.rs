@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use touchmark_oci::Digest;
 
 use crate::purl::Purl;
-use crate::{Inventory, Subject};
+use crate::{Inventory, Package, Party, Subject};
 
 /// What goes into a document beside the inventory. Nothing is taken from the clock or the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct DocumentOptions {
     /// Seconds since 1970, as in [`SOURCE_DATE_EPOCH`](https://reproducible-builds.org/specs/source-date-epoch/). It wins over the
     /// time in the image's configuration.
     pub source_date_epoch: Option<i64>,
+    /// Who supplies the image or directory. Without it an image of a registry is supplied by the registry's namespace.
+    pub supplier: Option<Party>,
     /// Version of the tool that is named as the author.
     pub tool_version: String,
 }
@@ -21,6 +23,7 @@ impl Default for DocumentOptions {
     fn default() -> Self {
         Self {
             source_date_epoch: None,
+            supplier: None,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -80,6 +83,25 @@ pub(crate) fn subject_purl(subject: &Subject) -> Option<String> {
         subpath: None,
     }
     .to_text()
+}
+
+/// Who supplies the subject: "the actual distribution source"
+/// ([SPDX 2.3, §7.5](https://spdx.github.io/spdx-spec/v2.3/package-information/#75-package-supplier-field)).
+pub(crate) fn subject_supplier(subject: &Subject, options: &DocumentOptions) -> Option<Party> {
+    let namespace = || match subject {
+        Subject::Image(image) if image.in_registry => {
+            let (namespace, _) = image.name.rsplit_once('/')?;
+            Some(Party::Organization(namespace.to_owned()))
+        }
+        _ => None,
+    };
+    options.supplier.clone().or_else(namespace)
+}
+
+/// Who supplies a package: as declared, or for a program that comes from nowhere else, who supplies the subject.
+pub(crate) fn package_supplier<'a>(package: &'a Package, subject: Option<&'a Party>) -> Option<&'a Party> {
+    let is_own = package.is_application && package.purl.is_none();
+    package.supplier.as_ref().or(subject.filter(|_| is_own))
 }
 
 /// A UUID made from a document's content

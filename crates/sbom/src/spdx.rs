@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::document::{DISTRIBUTION_ID, TOOL, content_uuid, created, subject_id, subject_purl};
+use crate::document::{
+    DISTRIBUTION_ID, TOOL, content_uuid, created, package_supplier, subject_id, subject_purl,
+    subject_supplier,
+};
 use crate::party::one_line;
 use crate::{
     Distribution, DocumentOptions, Element, Inventory, License, Package, Party, RelationshipKind, Subject,
@@ -128,9 +131,12 @@ impl SpdxDocument {
     fn of(inventory: &Inventory, options: &DocumentOptions) -> Self {
         let created = created(inventory, options).unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned());
         let tool = format!("Tool: {TOOL}-{}", options.tool_version);
-        let subject = SpdxPackage::subject(inventory.subject());
+        let supplied_by = subject_supplier(inventory.subject(), options);
+        let subject = SpdxPackage::subject(inventory.subject(), supplied_by.as_ref());
         let distribution = inventory.distribution().map(SpdxPackage::distribution);
-        let packages = inventory.packages().map(SpdxPackage::package);
+        let packages = inventory
+            .packages()
+            .map(|package| SpdxPackage::package(package, supplied_by.as_ref()));
         let annotation = |gap: &crate::Gap| Annotation {
             annotation_date: created.clone(),
             annotation_type: "OTHER",
@@ -188,7 +194,7 @@ impl SpdxPackage {
         }
     }
 
-    fn subject(subject: &Subject) -> Self {
+    fn subject(subject: &Subject, supplied_by: Option<&Party>) -> Self {
         let purpose = match subject {
             Subject::Image(_) => "CONTAINER",
             Subject::Directory { .. } => "OTHER",
@@ -202,6 +208,7 @@ impl SpdxPackage {
         };
         Self {
             version_info: subject.digest().map(ToString::to_string),
+            supplier: supplier(supplied_by),
             checksums: subject.digest().map(checksum).into_iter().collect(),
             external_refs: subject_purl(subject).map(ExternalRef::purl).into_iter().collect(),
             ..Self::new(subject_id(subject), subject.name(), purpose)
@@ -211,12 +218,13 @@ impl SpdxPackage {
     fn distribution(distribution: &Distribution) -> Self {
         Self {
             version_info: distribution.version.clone(),
+            supplier: supplier(distribution.vendor.clone().map(Party::Organization).as_ref()),
             summary: distribution.name.clone(),
-            ..Self::new(DISTRIBUTION_ID, &distribution.id, "OPERATING-SYSTEM")
+            ..Self::new(DISTRIBUTION_ID, &distribution.id, "OPERATING_SYSTEM")
         }
     }
 
-    fn package(package: &Package) -> Self {
+    fn package(package: &Package, supplied_by: Option<&Party>) -> Self {
         let purpose = if package.is_application {
             "APPLICATION"
         } else {
@@ -225,10 +233,7 @@ impl SpdxPackage {
         let declared = package.license.as_ref().map(License::expression);
         Self {
             version_info: package.version.clone(),
-            supplier: package
-                .supplier
-                .as_ref()
-                .map_or_else(|| NO_ASSERTION.to_owned(), supplier),
+            supplier: supplier(package_supplier(package, supplied_by)),
             homepage: package.homepage.clone(),
             source_info: Some(source_info(package)),
             license_declared: declared.unwrap_or(NO_ASSERTION).to_owned(),
@@ -251,10 +256,11 @@ impl ExternalRef {
 
 /// `Person: name (address)` or `Organization: name (address)`
 /// ([SPDX 2.3, §7.5](https://spdx.github.io/spdx-spec/v2.3/package-information/#75-package-supplier-field)).
-fn supplier(party: &Party) -> String {
+fn supplier(party: Option<&Party>) -> String {
     match party {
-        Party::Person(name) => format!("Person: {}", one_line(name)),
-        Party::Organization(name) => format!("Organization: {}", one_line(name)),
+        None => NO_ASSERTION.to_owned(),
+        Some(Party::Person(name)) => format!("Person: {}", one_line(name)),
+        Some(Party::Organization(name)) => format!("Organization: {}", one_line(name)),
     }
 }
 

@@ -3,11 +3,11 @@
 //!
 //! Crates of the build itself, such as procedural macros, are not in the executable and are left out.
 
-use auditable_serde::{DependencyKind, VersionInfo};
+use auditable_serde::{DependencyKind, Source, VersionInfo};
 
 use crate::catalog::{Cataloger, Files, Findings};
 use crate::purl::Purl;
-use crate::{Ecosystem, Evidence, GapReason, Package};
+use crate::{Ecosystem, Evidence, GapReason, Package, Party};
 
 pub(super) struct CargoAuditable;
 
@@ -70,6 +70,9 @@ fn package(krate: &auditable_serde::Package, evidence: &Evidence) -> Package {
         evidence.clone(),
     );
     package.is_application = krate.root;
+    if krate.source == Source::CratesIo {
+        package.supplier = Some(Party::Organization("crates.io".to_owned()));
+    }
     package
 }
 

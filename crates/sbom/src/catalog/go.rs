@@ -7,7 +7,7 @@
 use crate::catalog::{Cataloger, Files, Findings};
 use crate::executable::GoBuildInfo;
 use crate::purl::Purl;
-use crate::{Ecosystem, Evidence, GapReason, Package, path};
+use crate::{Ecosystem, Evidence, GapReason, Package, Party, path};
 
 pub(super) struct GoBinary;
 
@@ -37,7 +37,7 @@ fn add(info: &GoBuildInfo, evidence: &Evidence, found: &mut Findings) {
     program.is_application = true;
     let mut parts = Vec::new();
     match &info.version {
-        Some(version) => parts.push(package("stdlib", toolchain_version(version), evidence)),
+        Some(version) => parts.push(package(STANDARD_LIBRARY, toolchain_version(version), evidence)),
         None => found.gap(path, GapReason::GoVersion),
     }
     let modules = found.bounded(path, build.modules);
@@ -75,8 +75,28 @@ fn package(name: &str, version: Option<&str>, evidence: &Evidence) -> Package {
         }
         .to_text()
     });
-    Package::new(Ecosystem::Golang, name, version, purl, evidence.clone())
+    let mut package = Package::new(Ecosystem::Golang, name, version, purl, evidence.clone());
+    package.supplier = supplier(name);
+    package
 }
+
+/// A module's path starts with the place that it is fetched from
+/// ([Go Modules Reference, "Module paths"](https://go.dev/ref/mod#module-path)): a host, and on hosts that many share, an owner.
+fn supplier(module: &str) -> Option<Party> {
+    const SHARED_HOSTS: [&str; 4] = ["github.com", "gitlab.com", "bitbucket.org", "codeberg.org"];
+    if module == STANDARD_LIBRARY {
+        return Some(Party::Organization("The Go Authors".to_owned()));
+    }
+    let mut parts = module.split('/');
+    let host = parts.next().filter(|host| host.contains('.'))?;
+    let owner = parts.next().filter(|_| SHARED_HOSTS.contains(&host));
+    Some(Party::Organization(owner.map_or_else(
+        || host.to_owned(),
+        |owner| format!("{host}/{owner}"),
+    )))
+}
+
+const STANDARD_LIBRARY: &str = "stdlib";
 
 /// The lines of the build information.
 #[derive(Default)]

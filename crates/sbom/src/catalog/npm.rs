@@ -132,7 +132,7 @@ fn package(manifest: &Map<String, Value>, role: Role, evidence: crate::Evidence)
     let mut package = Package::new(Ecosystem::Npm, name, version, purl, evidence);
     package.is_application = role == Role::Local;
     package.license = license(manifest);
-    package.supplier = manifest.get("author").and_then(party);
+    package.supplier = supplier(manifest);
     package.homepage = member("homepage").and_then(web_address);
     package.description = member("description").map(str::to_owned);
     Some(package)
@@ -151,6 +151,31 @@ fn license(manifest: &Map<String, Value>) -> Option<License> {
         Value::Array(all) => License::combine(all.iter().filter_map(one), Combine::Or),
         single => one(single),
     }
+}
+
+/// The author; or else the first of those named beside them; or else whoever the repository belongs to.
+fn supplier(manifest: &Map<String, Value>) -> Option<Party> {
+    let first = |member: &str| manifest.get(member)?.as_array()?.iter().find_map(party);
+    let author = manifest.get("author").and_then(party);
+    author
+        .or_else(|| first("maintainers"))
+        .or_else(|| first("contributors"))
+        .or_else(|| repository_owner(manifest))
+}
+
+/// `owner/name`, `github:owner/name` or an address such as `git+https://github.com/owner/name.git`.
+fn repository_owner(manifest: &Map<String, Value>) -> Option<Party> {
+    let repository = manifest.get("repository")?;
+    let text = repository.as_str().or_else(|| repository.get("url")?.as_str())?;
+    let path = match text.split_once("://") {
+        Some((_, rest)) => rest.split_once('/')?.1,
+        None => text.rsplit(':').next()?,
+    };
+    let owner = path
+        .split('/')
+        .next()
+        .filter(|owner| !owner.is_empty() && path.contains('/'))?;
+    Some(Party::Organization(owner.to_owned()))
 }
 
 /// `Name <mail> (address)`, or an object with these.
@@ -308,6 +333,21 @@ mod tests {
             "Apache-2.0 OR MIT"
         );
         assert_eq!(found.named("a").supplier, Some(Party::Person("Ann".into())));
+    }
+
+    #[test]
+    fn without_an_author_the_repositorys_owner_is_the_supplier() {
+        let owner = |repository: &str| {
+            let manifest = serde_json::from_str(&format!(r#"{{"repository":{repository}}}"#)).unwrap();
+            supplier(&manifest).map(|party| party.name().to_owned())
+        };
+        assert_eq!(
+            owner(r#"{"url":"git+https://github.com/koajs/koa.git"}"#).as_deref(),
+            Some("koajs")
+        );
+        assert_eq!(owner(r#""vercel/ms""#).as_deref(), Some("vercel"));
+        assert_eq!(owner(r#""github:vercel/ms""#).as_deref(), Some("vercel"));
+        assert_eq!(owner(r#""nonsense""#), None);
     }
 
     #[test]
