@@ -18,6 +18,8 @@ pub(crate) struct CheckedReader<R> {
     size: u64,
     done: u64,
     hasher: Option<Hasher>,
+    /// What was wrong, once something was: nothing that follows can make it right.
+    failed: Option<ContentError>,
     progress: Option<Arc<dyn Progress>>,
 }
 
@@ -82,6 +84,9 @@ impl<R: AsyncRead + Unpin> CheckedReader<R> {
 impl<R: AsyncRead + Unpin> AsyncRead for CheckedReader<R> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some(error) = &this.failed {
+            return Poll::Ready(Err(invalid_data(error.clone())));
+        }
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -95,9 +100,8 @@ impl<R: AsyncRead + Unpin> AsyncRead for CheckedReader<R> {
         };
         if let Err(error) = checked {
             buf.set_filled(before);
-            // Every later read fails as well: `done` is past what can match.
-            this.done = u64::MAX;
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            this.failed = Some(error.clone());
+            return Poll::Ready(Err(invalid_data(error)));
         }
         if let Some(progress) = &this.progress
             && buf.filled().len() > before
@@ -111,6 +115,10 @@ impl<R: AsyncRead + Unpin> AsyncRead for CheckedReader<R> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+fn invalid_data(error: ContentError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 /// The difference that a [`CheckedReader`] found, out of an error of one.

@@ -777,18 +777,24 @@ async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
         Tamper::BreakOff => {
             set("content-length", &bytes.len().to_string());
             bytes.pop();
-            let parts_of_body: Vec<Result<Bytes, std::io::Error>> =
-                vec![Ok(bytes.into()), Err(std::io::Error::other("broken off"))];
-            return Response::from_parts(
-                parts,
-                Body::from_stream(futures_util::stream::iter(parts_of_body)),
-            );
+            return Response::from_parts(parts, Body::from_stream(breaking_off(bytes)));
         }
     }
-    if parts.headers.contains_key("content-length") {
-        parts.headers.remove("content-length");
-    }
+    parts.headers.remove("content-length");
     Response::from_parts(parts, Body::from(bytes))
+}
+
+/// All bytes and then an error, late enough that the bytes are on their way.
+fn breaking_off(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
+    futures_util::stream::unfold(Some(bytes), |bytes| async move {
+        match bytes {
+            Some(bytes) => Some((Ok(Bytes::from(bytes)), None)),
+            None => {
+                tokio::task::yield_now().await;
+                Some((Err(std::io::Error::other("broken off")), None))
+            }
+        }
+    })
 }
 
 /// A manifest as the referrers API lists it, if it has that subject.

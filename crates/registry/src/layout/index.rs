@@ -22,6 +22,7 @@ impl Index {
         let mut document = serde_json::Map::new();
         document.insert("schemaVersion".into(), 2.into());
         document.insert("mediaType".into(), media_type::OCI_INDEX.into());
+        document.insert("mediaType".into(), media_type::OCI_INDEX.into());
         document.insert("manifests".into(), Value::Array(Vec::new()));
         Self {
             document,
