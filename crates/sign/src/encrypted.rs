@@ -13,7 +13,7 @@ use crypto_secretbox::{Key, KeyInit, Nonce, XSalsa20Poly1305};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{GenerateError, KeyFileError, KeyKind, PrivateKey};
+use crate::{KeyFileError, PrivateKey};
 
 /// The PEM label that is written.
 pub(crate) const LABEL: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
@@ -44,19 +44,16 @@ impl EncryptedKey {
     /// Encrypts a key under a password, with new randomness. An empty password is cosign's way of saying that there is none.
     ///
     /// # Errors
-    /// [`GenerateError::Provider`] when the operating system gives no randomness.
-    pub fn encrypt(key: &PrivateKey, password: &[u8]) -> Result<Self, GenerateError> {
-        let failed = || GenerateError::Provider {
-            kind: KeyKind::default(),
-        };
+    /// [`EncryptError`] when the operating system gives no randomness.
+    pub fn encrypt(key: &PrivateKey, password: &[u8]) -> Result<Self, EncryptError> {
         let random = SystemRandom::new();
         let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
-        random.fill(&mut salt).map_err(|_| failed())?;
-        random.fill(&mut nonce).map_err(|_| failed())?;
-        let cipher = cipher(password, &salt, LOG_N).ok_or_else(failed)?;
+        random.fill(&mut salt).map_err(|_| EncryptError)?;
+        random.fill(&mut nonce).map_err(|_| EncryptError)?;
+        let cipher = cipher(password, &salt, LOG_N).ok_or(EncryptError)?;
         let ciphertext = cipher
             .encrypt(Nonce::from_slice(&nonce), key.pkcs8())
-            .map_err(|_| failed())?;
+            .map_err(|_| EncryptError)?;
         Ok(Self {
             log_n: LOG_N,
             salt: salt.to_vec(),
@@ -75,7 +72,7 @@ impl EncryptedKey {
             .decrypt(Nonce::from_slice(&self.nonce), self.ciphertext.as_slice())
             .map(Zeroizing::new)
             .map_err(|_| DecryptError::WrongPassword)?;
-        PrivateKey::from_der(&der)?.ok_or(DecryptError::NotAccepted)
+        PrivateKey::from_der(&der).ok_or(DecryptError::NotAccepted)
     }
 
     /// The key file, as cosign writes it.
@@ -180,6 +177,11 @@ struct Cipher {
     nonce: String,
 }
 
+/// A key was not encrypted: the operating system gave no randomness, or no memory for scrypt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("cannot encrypt the key")]
+pub struct EncryptError;
+
 /// Why an encrypted key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -188,9 +190,8 @@ pub enum DecryptError {
     #[error("password does not decrypt the key")]
     WrongPassword,
     /// Decrypted, and no private key of a kind that is known.
-    #[error("decrypted key is not accepted, expected ECDSA P-256 or P-384, Ed25519 or RSA in PKCS#8")]
+    #[error(
+        "decrypted key is not accepted, expected ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits and more, in PKCS#8"
+    )]
     NotAccepted,
-    /// Decrypted, and too weak.
-    #[error(transparent)]
-    Public(#[from] touchmark_sigstore::KeyError),
 }

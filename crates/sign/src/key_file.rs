@@ -1,6 +1,6 @@
 //! Private key files: cosign's own, and those of openssl.
 
-use touchmark_sigstore::{KeyError, Limits};
+use touchmark_sigstore::Limits;
 use zeroize::Zeroizing;
 
 use crate::encrypted::{LABEL, OLD_LABEL};
@@ -43,7 +43,7 @@ impl KeyFile {
         match label.as_str() {
             LABEL | OLD_LABEL => EncryptedKey::parse(&contents).map(Self::Encrypted),
             "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" if !encrypted => {
-                PrivateKey::from_der(&contents)?
+                PrivateKey::from_der(&contents)
                     .map(Self::Plain)
                     .ok_or(KeyFileError::NotAccepted { label })
             }
@@ -105,14 +105,13 @@ pub enum KeyFileError {
         label: String,
     },
     /// Not readable, or of a kind that is not accepted.
-    #[error("{label:?} is not accepted, expected ECDSA P-256 or P-384, Ed25519 or RSA")]
+    #[error(
+        "{label:?} is not accepted, expected ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits and more"
+    )]
     NotAccepted {
         /// The label of the block.
         label: String,
     },
-    /// A key that is too weak.
-    #[error(transparent)]
-    Public(#[from] KeyError),
     /// Not the JSON of an encrypted key.
     #[error("encrypted key is not valid")]
     Json(#[from] serde_json::Error),

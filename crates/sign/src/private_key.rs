@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
     Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use touchmark_sigstore::{KeyError, PublicKey};
+use touchmark_sigstore::PublicKey;
 use zeroize::Zeroizing;
 
 /// A private key that can be signed with. Never printed; its PKCS#8 form is overwritten when it is dropped.
@@ -58,7 +58,7 @@ impl PrivateKey {
     /// # Errors
     /// [`GenerateError`] when the operating system gives no randomness.
     pub fn generate(kind: KeyKind) -> Result<Self, GenerateError> {
-        let failed = |_| GenerateError::Provider { kind };
+        let failed = |_| GenerateError { kind };
         let pair = match kind {
             KeyKind::EcdsaP256 => {
                 Pair::P256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(failed)?)
@@ -70,11 +70,11 @@ impl PrivateKey {
             KeyKind::Rsa3072 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa3072).map_err(failed)?),
             KeyKind::Rsa4096 => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa4096).map_err(failed)?),
         };
-        Self::from_pair(pair)?.ok_or(GenerateError::Provider { kind })
+        Self::from_pair(pair).ok_or(GenerateError { kind })
     }
 
     /// Reads PKCS#8 (RFC 5958), SEC 1 (RFC 5915) or PKCS#1 (RFC 8017) in DER; `None` when it is none of them, or of another kind.
-    pub(crate) fn from_der(der: &[u8]) -> Result<Option<Self>, KeyError> {
+    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
         let ecdsa = |algorithm: &'static EcdsaSigningAlgorithm| {
             EcdsaKeyPair::from_private_key_der(algorithm, der).ok()
         };
@@ -89,15 +89,13 @@ impl PrivateKey {
             })
             .or_else(|| RsaKeyPair::from_pkcs8(der).ok().map(Pair::Rsa))
             .or_else(|| RsaKeyPair::from_der(der).ok().map(Pair::Rsa));
-        pair.map_or(Ok(None), Self::from_pair)
+        pair.and_then(Self::from_pair)
     }
 
-    fn from_pair(pair: Pair) -> Result<Option<Self>, KeyError> {
-        let (Some(pkcs8), Some(public)) = (pair.pkcs8(), pair.public()) else {
-            return Ok(None);
-        };
-        let public = PublicKey::from_der(&public)?;
-        Ok(Some(Self { pair, pkcs8, public }))
+    fn from_pair(pair: Pair) -> Option<Self> {
+        let pkcs8 = pair.pkcs8()?;
+        let public = PublicKey::from_der(&pair.public()?).ok()?;
+        Some(Self { pair, pkcs8, public })
     }
 
     /// The public half.
@@ -178,19 +176,11 @@ impl Pair {
     }
 }
 
-/// Why no key was made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GenerateError {
-    /// The cryptographic library failed; it does not say why.
-    #[error("cannot generate a key of kind {kind:?}")]
-    Provider {
-        /// The kind of key.
-        kind: KeyKind,
-    },
-    /// The public half is not accepted.
-    #[error("generated key is not usable")]
-    Public(#[from] KeyError),
+/// No key was made or encrypted: the operating system gave no randomness, or the cryptographic library failed. It does not say why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot generate a key of kind {kind:?}")]
+pub struct GenerateError {
+    kind: KeyKind,
 }
 
 /// Why nothing was signed.

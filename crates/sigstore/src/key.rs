@@ -347,3 +347,101 @@ fn hint(label: &str) -> &'static str {
         ""
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An Ed25519 key (RFC 8410 §10.1).
+    const ED25519: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+";
+
+    #[test]
+    fn a_key_is_read_and_written_unchanged() {
+        let key: PublicKey = ED25519.parse().unwrap();
+        assert_eq!(key.algorithm(), KeyAlgorithm::Ed25519);
+        assert_eq!(key.to_pem(), ED25519);
+        assert_eq!(PublicKey::from_der(key.der()).unwrap(), key);
+        assert_eq!(key.id().to_string(), format!("sha256:{}", key.id().hex()));
+        assert_eq!(
+            STANDARD.decode(key.id().hint()).unwrap(),
+            hex::decode(key.id().hex()).unwrap()
+        );
+    }
+
+    #[test]
+    fn several_keys_are_read_where_several_are_wanted() {
+        let two = format!("a comment\n{ED25519}\n{ED25519}");
+        assert_eq!(
+            PublicKey::parse_pem_all(&two, &Limits::default()).unwrap().len(),
+            2
+        );
+        assert!(matches!(
+            two.parse::<PublicKey>(),
+            Err(KeyError::Several { count: 2 })
+        ));
+    }
+
+    #[test]
+    fn refuses_what_is_no_public_key_and_says_what_to_do() {
+        let relabelled = |label: &str| {
+            let error = ED25519
+                .replace("PUBLIC KEY", label)
+                .parse::<PublicKey>()
+                .unwrap_err();
+            assert!(matches!(&error, KeyError::NotPublicKey { label: found } if found == label));
+            error.to_string()
+        };
+        assert!(relabelled("PRIVATE KEY").contains("public half"));
+        assert!(relabelled("ENCRYPTED SIGSTORE PRIVATE KEY").contains("public half"));
+        assert!(relabelled("CERTIFICATE").contains("-pubkey"));
+        assert!(!relabelled("PGP MESSAGE").contains(';'));
+        assert!(matches!("".parse::<PublicKey>(), Err(KeyError::NoKey)));
+        assert!(matches!(
+            ED25519.replace("MCow", "MCo*").parse::<PublicKey>(),
+            Err(KeyError::Pem { .. })
+        ));
+    }
+
+    #[test]
+    fn refuses_broken_structures_points_off_the_curve_and_long_texts() {
+        let key: PublicKey = ED25519.parse().unwrap();
+        let cut = key.der().get(..20).unwrap();
+        assert!(matches!(PublicKey::from_der(cut), Err(KeyError::Invalid { .. })));
+        // The SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2), with a point of ones that is not on the curve.
+        let head = hex::decode("3059301306072a8648ce3d020106082a8648ce3d03010703420004").unwrap();
+        let off_curve = [head, vec![1; 64]].concat();
+        assert!(matches!(
+            PublicKey::from_der(&off_curve),
+            Err(KeyError::Invalid { .. })
+        ));
+        let limits = Limits {
+            max_key_text_bytes: 10,
+            ..Limits::default()
+        };
+        assert!(matches!(
+            PublicKey::parse_pem(ED25519, &limits),
+            Err(KeyError::TooLarge { limit: 10, .. })
+        ));
+    }
+
+    #[test]
+    fn refuses_kinds_of_keys_that_cosign_does_not_sign_with() {
+        // ML-DSA-44 (FIPS 204, RFC 9881), whose structure is known to the key reader.
+        let head = hex::decode("30820532300b060960864801650304031103820521").unwrap();
+        let der = [head, vec![0; 1 + 1312]].concat();
+        assert!(matches!(PublicKey::from_der(&der), Err(KeyError::NotAccepted)));
+    }
+
+    #[test]
+    fn counts_the_bits_of_a_modulus_without_its_leading_zeros() {
+        assert_eq!(
+            rsa_bits(&[0x30, 0x08, 0x02, 0x03, 0x00, 0x81, 0xff, 0x02, 0x01, 0x03]),
+            Some(16)
+        );
+        assert_eq!(rsa_bits(&[0x30, 0x02, 0x02, 0x05]), None);
+        assert_eq!(rsa_bits(&[]), None);
+    }
+}

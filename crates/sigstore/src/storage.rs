@@ -338,3 +338,149 @@ fn kind_of(media_type: &str) -> Option<LayerKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(payload: &str) -> LegacyLayer {
+        LegacyLayer::signature(payload.as_bytes().to_vec(), b"signature")
+    }
+
+    fn layers(content: &Content) -> Vec<Descriptor> {
+        parse_legacy(content).unwrap().layers
+    }
+
+    #[test]
+    fn appending_keeps_what_is_there_in_its_order() {
+        let limits = Limits::default();
+        let first = append_layer(None, &layer("a"), &limits).unwrap();
+        let second = append_layer(Some(&first.manifest), &layer("b"), &limits).unwrap();
+        assert_eq!(
+            layers(&second.manifest),
+            [layer("a").descriptor(), layer("b").descriptor()]
+        );
+        let config: touchmark_oci::ImageConfig = serde_json::from_slice(second.blobs[0].bytes()).unwrap();
+        assert_eq!(config.rootfs.diff_ids, [Digest::of(b"a"), Digest::of(b"b")]);
+        assert_eq!(config.history.len(), 2);
+    }
+
+    #[test]
+    fn appending_the_same_layer_again_changes_no_byte() {
+        let limits = Limits::default();
+        let first = append_layer(None, &layer("a"), &limits).unwrap();
+        let again = append_layer(Some(&first.manifest), &layer("a"), &limits).unwrap();
+        assert_eq!(again.manifest, first.manifest);
+        let other = LegacyLayer::signature(b"a".to_vec(), b"other signature");
+        assert_eq!(
+            layers(
+                &append_layer(Some(&first.manifest), &other, &limits)
+                    .unwrap()
+                    .manifest
+            )
+            .len(),
+            2
+        );
+    }
+
+    #[test]
+    fn annotations_of_the_manifest_and_of_foreign_layers_survive() {
+        let mut foreign = layer("a").descriptor();
+        foreign
+            .annotations
+            .insert("dev.sigstore.cosign/bundle".to_owned(), "{}".to_owned());
+        let mut manifest = ImageManifest::new(
+            Descriptor::of(media_type::OCI_CONFIG, b"{}"),
+            vec![foreign.clone()],
+        );
+        manifest.annotations.insert("a".to_owned(), "b".to_owned());
+        let stored = append_layer(Some(&manifest.to_content()), &layer("b"), &Limits::default()).unwrap();
+        let found = parse_legacy(&stored.manifest).unwrap();
+        assert_eq!(
+            (&found.layers[0], &found.annotations),
+            (&foreign, &manifest.annotations)
+        );
+    }
+
+    #[test]
+    fn refuses_to_append_to_something_else() {
+        let append =
+            |content: &Content| append_layer(Some(content), &layer("a"), &Limits::default()).unwrap_err();
+        let index = touchmark_oci::ImageIndex::new(Vec::new()).to_content();
+        assert!(
+            matches!(append(&index), StorageError::NotLegacy { media_type } if media_type == media_type::OCI_INDEX)
+        );
+        let artifact =
+            ImageManifest::new(Descriptor::of(media_type::OCI_EMPTY, b"{}"), Vec::new()).to_content();
+        assert!(
+            matches!(append(&artifact), StorageError::NotLegacy { media_type } if media_type == media_type::OCI_EMPTY)
+        );
+        let garbage = Content::new(media_type::OCI_MANIFEST, b"{".to_vec());
+        assert!(matches!(append(&garbage), StorageError::Manifest(_)));
+    }
+
+    #[test]
+    fn refuses_to_write_more_layers_than_are_read() {
+        let limits = Limits {
+            max_layers: 1,
+            ..Limits::default()
+        };
+        let first = append_layer(None, &layer("a"), &limits).unwrap();
+        let error = append_layer(Some(&first.manifest), &layer("b"), &limits).unwrap_err();
+        assert!(matches!(error, StorageError::Full { count: 2, limit: 1 }));
+        append_layer(Some(&first.manifest), &layer("a"), &limits).unwrap();
+    }
+
+    #[test]
+    fn only_a_bundle_is_stored_as_one_and_time_is_only_what_is_given() {
+        let subject = Descriptor::of(media_type::OCI_MANIFEST, b"{}");
+        assert!(store_bundle(b"{}".to_vec(), &subject, None, &Limits::default()).is_err());
+        let bundle = br#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{}},"messageSignature":{"signature":"AAAA"}}"#;
+        let store = || store_bundle(bundle.to_vec(), &subject, None, &Limits::default()).unwrap();
+        assert_eq!(store(), store());
+        let manifest = parse_bundle_manifest(&store().manifest);
+        assert_eq!(
+            manifest.annotations,
+            BTreeMap::from([(
+                "dev.sigstore.bundle.content".to_owned(),
+                "message-signature".to_owned()
+            )])
+        );
+    }
+
+    fn parse_bundle_manifest(content: &Content) -> ImageManifest {
+        serde_json::from_slice(content.bytes()).unwrap()
+    }
+
+    #[test]
+    fn layers_of_other_kinds_are_no_evidence_and_too_many_are_counted() {
+        let bundle = Descriptor::of("application/vnd.dev.sigstore.bundle+json;version=0.3", b"1");
+        let sbom = Descriptor::of("application/spdx+json", b"2");
+        let config = Descriptor::of(media_type::OCI_EMPTY, b"{}");
+        let manifest = ImageManifest::new(config, vec![sbom, bundle.clone(), bundle.clone()]);
+        let found = find_layers(
+            &manifest,
+            &Limits {
+                max_layers: 1,
+                ..Limits::default()
+            },
+        );
+        assert_eq!(
+            found.layers,
+            [Layer {
+                kind: LayerKind::Bundle,
+                descriptor: bundle
+            }]
+        );
+        assert_eq!(found.omitted, 1);
+    }
+
+    #[test]
+    fn legacy_tags_are_named_after_the_digest() {
+        let tags = legacy_tags(&Digest::of(b"")).unwrap();
+        let stem = format!("sha256-{}", Digest::of(b"").hex());
+        assert_eq!(tags.signatures.as_str(), format!("{stem}.sig"));
+        assert_eq!(tags.attestations.as_str(), format!("{stem}.att"));
+        assert_eq!(tags.sbom.as_str(), format!("{stem}.sbom"));
+    }
+}
