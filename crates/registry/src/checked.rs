@@ -32,6 +32,7 @@ impl<R: AsyncRead + Unpin> CheckedReader<R> {
             size: blob.size,
             done: 0,
             hasher,
+            failed: None,
             progress,
         }
     }
