@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::Serialize;
-use touchmark_attestation::Statement;
+use touchmark_attestation::{ResourceDescriptor, Statement};
 use touchmark_oci::{Content, Digest, PinnedRef, Tag};
 use touchmark_registry::{ImageStore as _, StoreError, TagChange};
 use touchmark_sign::{Signer, attest_legacy, sign_image, sign_legacy, sign_statement};
@@ -86,6 +86,15 @@ pub(crate) async fn attest<P: Serialize>(
         attached.push(append(context, image, &tag, &layer).await?);
     }
     Ok(attached)
+}
+
+/// The image as a statement's subject. Its repository is its name; a path on this machine is nobody else's business.
+pub(crate) fn subject(image: &PinnedRef) -> ResourceDescriptor {
+    let subject = ResourceDescriptor::of(image.digest());
+    match image.name().registry() {
+        Some(_) => subject.named(image.name().to_string()),
+        None => subject,
+    }
 }
 
 /// Tells the user where the evidence is now.

@@ -1,8 +1,10 @@
 //! A decision as text: what was asked for, what was found, and where.
+//!
+//! Digests are cut to twelve digits, but for the image's own; the JSON output has them in full.
 
 use touchmark_policy::{Decision, Mode, PolicyOutcome, Reason, RequirementOutcome, Verdict};
 
-use crate::render::{Style, Tone, harmless, log_note};
+use crate::render::{Style, Tone, harmless, log_note, short_digests};
 
 /// The decision, for people. Foreign text in it is harmless.
 pub(crate) fn to_text(decision: &Decision, style: Style) -> String {
@@ -55,10 +57,7 @@ fn push_requirement(text: &mut String, requirement: &RequirementOutcome, style: 
             support.origin,
             log_note(&support.log)
         );
-        text.push_str(&format!(
-            "       {}\n",
-            style.paint(Tone::Faint, &harmless(&line))
-        ));
+        text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
     }
     for reason in &requirement.reasons {
         push_reason(text, reason, 7, style);
@@ -69,7 +68,7 @@ fn push_reason(text: &mut String, reason: &Reason, indent: usize, style: Style) 
     let code = style.paint(Tone::Bad, reason.code());
     text.push_str(&format!("{:indent$}{code}\n", ""));
     if let Some(wanted) = reason.wanted() {
-        text.push_str(&format!("{:indent$}  wanted  {}\n", "", harmless(&wanted)));
+        text.push_str(&format!("{:indent$}  wanted  {}\n", "", detail(&wanted)));
     }
     for seen in reason.seen() {
         let by = seen
@@ -80,15 +79,19 @@ fn push_reason(text: &mut String, reason: &Reason, indent: usize, style: Style) 
         text.push_str(&format!(
             "{:indent$}  seen    {}\n",
             "",
-            harmless(&format!("{}{by}", seen.value))
+            detail(&format!("{}{by}", seen.value))
         ));
         text.push_str(&format!(
             "{:indent$}  in      {}\n",
             "",
-            harmless(&seen.origin.to_string())
+            detail(&seen.origin.to_string())
         ));
     }
     if reason.seen().is_empty() {
-        text.push_str(&format!("{:indent$}  {}\n", "", harmless(&reason.to_string())));
+        text.push_str(&format!("{:indent$}  {}\n", "", detail(&reason.to_string())));
     }
+}
+
+fn detail(text: &str) -> String {
+    short_digests(&harmless(text))
 }

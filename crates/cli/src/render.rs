@@ -89,6 +89,27 @@ fn is_bidirectional_control(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
+/// `text` with its digests cut to twelve digits: enough to find them by, and a line that can be read.
+pub(crate) fn short_digests(text: &str) -> String {
+    const SHOWN: usize = 12;
+    let mut short = String::with_capacity(text.len());
+    let mut digits = 0;
+    for c in text.chars() {
+        digits = if matches!(c, '0'..='9' | 'a'..='f') {
+            digits + 1
+        } else {
+            0
+        };
+        short.push(c);
+        // SHA-256 and SHA-512 in hexadecimal.
+        if digits == 64 || digits == 128 {
+            short.truncate(short.len() - (digits - SHOWN).min(short.len()));
+            digits = 0;
+        }
+    }
+    short
+}
+
 /// What is known from transparency logs, in words. Never more than was proven.
 pub(crate) fn log_note(log: &LogProof) -> String {
     match log {
@@ -163,6 +184,12 @@ mod tests {
     fn foreign_text_cannot_move_the_cursor_or_reorder_the_line() {
         assert_eq!(harmless("a\u{1b}[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
         assert_eq!(harmless("plain – é"), "plain – é");
+    }
+
+    #[test]
+    fn digests_are_cut_to_what_can_be_read() {
+        let text = format!("a sha256:{} b sha256:{}", "ab".repeat(32), "0123");
+        assert_eq!(short_digests(&text), "a sha256:abababababab b sha256:0123");
     }
 
     #[test]

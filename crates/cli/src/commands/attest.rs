@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use touchmark_attestation::{Limits, PredicateType, ResourceDescriptor, Statement, predicate_types};
+use touchmark_attestation::{Limits, PredicateType, Statement, predicate_types};
 use touchmark_oci::{ImageRef, PinnedRef};
 use touchmark_registry::ImageStore as _;
 
@@ -89,7 +89,7 @@ pub(crate) fn state(
     } else {
         object(&text)?
     };
-    let subject = ResourceDescriptor::of(image.digest()).named(image.name().to_string());
+    let subject = attach::subject(image);
     Ok(Statement::new(vec![subject], predicate_type.uri(), predicate))
 }
 

@@ -57,7 +57,7 @@ fn check(args: &CheckArgs, context: &Context) -> anyhow::Result<Outcome> {
         let requirements: Vec<_> = policy
             .requirements()
             .iter()
-            .map(|requirement| requirement.name())
+            .map(touchmark_policy::Requirement::name)
             .collect();
         text.push_str(&format!(
             "{} {}: requires {}\n",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::Timestamp;
-use touchmark_attestation::{ResourceDescriptor, Statement};
+use touchmark_attestation::Statement;
 use touchmark_oci::{ImageRef, PinnedRef};
 use touchmark_provenance::{BuildInputs, GenerateError, Material, Platform, Provenance, generate};
 use touchmark_registry::ImageStore as _;
@@ -102,7 +102,7 @@ fn describe(
         context.warn(note);
     }
     let inputs = BuildInputs {
-        subjects: vec![ResourceDescriptor::of(image.digest()).named(image.name().to_string())],
+        subjects: vec![attach::subject(image)],
         materials: args.materials.clone(),
         git: git_facts(&args.checkout),
         started_on: args.started_on,

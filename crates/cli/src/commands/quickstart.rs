@@ -10,11 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use touchmark_attestation::ResourceDescriptor;
 use touchmark_oci::{ImageRef, PinnedRef};
 use touchmark_policy::{Policy, PolicySet, Verdict};
 use touchmark_provenance::{BuildInputs, Platform, generate};
-use touchmark_registry::ImageStore as _;
 use touchmark_sbom::{Inventory, cyclonedx, spdx};
 use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, Signer};
 use touchmark_verify::{GatherLimits, ImageVerifier, load_policies};
@@ -29,7 +27,7 @@ use crate::files::{Readers, write_new};
 use crate::outcome::Outcome;
 use crate::source::scan_image;
 
-/// The password of the keys that are made here. They are for trying out, and it is printed.
+/// The password of the keys that are made here. They are for trying out, and the printed commands name it.
 const PASSWORD: &str = "quickstart";
 
 /// Arguments of `quickstart`.
@@ -55,6 +53,7 @@ pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
         None => image::shipped()?,
     };
     let mut story = Story::new(context, dir, "app".parse()?);
+    story.begin()?;
     let image = take_image(&mut story, &source, context).await?;
     let signer = make_keys(&mut story)?;
     let inventory = take_inventory(&mut story, &image, context).await?;
@@ -64,7 +63,7 @@ pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     verify(&mut story, &image, policies.clone(), context).await?;
     tamper(&mut story, &image, policies, context).await?;
     distrust(&mut story, &image, context).await?;
-    story.end(&image)?;
+    story.end()?;
     Ok(Outcome::Done)
 }
 
@@ -104,11 +103,10 @@ async fn take_image(
 
 fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signer> {
     let prefix = story.path("release");
-    let command = format!(
-        "COSIGN_PASSWORD={PASSWORD} touchmark key generate --output-key-prefix {}",
-        prefix.display()
-    );
-    story.step("Make a key to sign with", &[command])?;
+    story.step(
+        "Make a key to sign with",
+        &["COSIGN_PASSWORD=quickstart touchmark key generate --output-key-prefix release"],
+    )?;
     let key = write_key(&prefix)?;
     story.result(&format!("key {}", key.public_key().id()))?;
     Ok(key.into())
@@ -136,12 +134,10 @@ async fn take_inventory(
     context: &Context,
 ) -> anyhow::Result<Inventory> {
     let (cdx, spdx_file) = (story.path("sbom.cdx.json"), story.path("sbom.spdx.json"));
-    let command = format!(
-        "touchmark sbom -o cyclonedx-json={} -o spdx-json={} {image}",
-        cdx.display(),
-        spdx_file.display()
-    );
-    story.step("List what is in it", &[command])?;
+    story.step(
+        "List what is in it",
+        &["touchmark sbom -o cyclonedx-json=sbom.cdx.json -o spdx-json=sbom.spdx.json oci:image:app"],
+    )?;
     let inventory = scan_image(image, None, context).await?;
     let options = document_options()?;
     write_new(&cdx, &cyclonedx::to_json(&inventory, &options), Readers::Anyone)?;
@@ -174,13 +170,9 @@ async fn sign(
     signer: &Signer,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let key = story.path("release.key");
     story.step(
         "Sign it",
-        &[format!(
-            "COSIGN_PASSWORD={PASSWORD} touchmark sign --key {} {image}",
-            key.display()
-        )],
+        &["COSIGN_PASSWORD=quickstart touchmark sign --key release.key oci:image:app"],
     )?;
     for attached in attach::sign(context, signer, image, &BTreeMap::new(), StorageFormat::Bundle).await? {
         story.result(&format!("signature {} ({})", attached.manifest, attached.place))?;
@@ -195,20 +187,13 @@ async fn attest(
     inventory: &Inventory,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let key = story.path("release.key");
-    let prefix = format!("COSIGN_PASSWORD={PASSWORD} touchmark");
-    let commands = [
-        format!(
-            "{prefix} attest --key {} --type cyclonedx --predicate {} {image}",
-            key.display(),
-            story.path("sbom.cdx.json").display()
-        ),
-        format!(
-            "{prefix} provenance --builder local --attest --key {} {image}",
-            key.display()
-        ),
-    ];
-    story.step("Attest what is in it and how it was built", &commands)?;
+    story.step(
+        "Attest what is in it and how it was built",
+        &[
+            "COSIGN_PASSWORD=quickstart touchmark attest --key release.key --type cyclonedx --predicate sbom.cdx.json oci:image:app",
+            "COSIGN_PASSWORD=quickstart touchmark provenance --builder local --attest --key release.key oci:image:app",
+        ],
+    )?;
     let sbom = state(
         image,
         &"cyclonedx".parse()?,
@@ -220,7 +205,7 @@ async fn attest(
             attached.manifest, attached.place
         ))?;
     }
-    let subject = ResourceDescriptor::of(image.digest()).named(image.name().to_string());
+    let subject = attach::subject(image);
     let inputs = BuildInputs {
         subjects: vec![subject],
         ..BuildInputs::default()
@@ -242,7 +227,7 @@ fn write_policy(story: &mut Story<'_>) -> anyhow::Result<PolicySet> {
     let path = story.path("policy.yaml");
     story.step(
         "Say what an image must have: a signature, an SBOM and provenance, all by that key",
-        &[format!("touchmark policy check {}", path.display())],
+        &["touchmark policy check policy.yaml"],
     )?;
     write_new(&path, policy_text().as_bytes(), Readers::Anyone)?;
     let policies = load_policies(&[path], &touchmark_policy::Limits::default())?;
@@ -289,10 +274,9 @@ async fn verify(
     policies: PolicySet,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let policy = story.path("policy.yaml");
     story.step(
         "Verify it",
-        &[format!("touchmark verify --policy {} {image}", policy.display())],
+        &["touchmark verify --policy policy.yaml oci:image:app"],
     )?;
     decide(story, image, policies, Verdict::Allow, context).await
 }
@@ -303,15 +287,11 @@ async fn tamper(
     policies: PolicySet,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let policy = story.path("policy.yaml");
-    let tampered = image::tamper(image, &story.tampered_reference(), context).await?;
     story.step(
-        "Tamper with a copy: another user to run as, and the signatures of the original",
-        &[format!(
-            "touchmark verify --policy {} {tampered}",
-            policy.display()
-        )],
+        "Tamper with a copy: make it run as root, and attach the signatures of the original",
+        &["touchmark verify --policy policy.yaml oci:tampered:app"],
     )?;
+    let tampered = image::tamper(image, &story.tampered_reference(), context).await?;
     decide(story, &tampered, policies, Verdict::Deny, context).await
 }
 
@@ -320,11 +300,8 @@ async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -
     story.step(
         "Verify the original with somebody else's key",
         &[
-            format!(
-                "COSIGN_PASSWORD={PASSWORD} touchmark key generate --output-key-prefix {}",
-                prefix.display()
-            ),
-            format!("touchmark verify --key {}.pub {image}", prefix.display()),
+            "COSIGN_PASSWORD=quickstart touchmark key generate --output-key-prefix other",
+            "touchmark verify --key other.pub oci:image:app",
         ],
     )?;
     let other = write_key(&prefix)?;

@@ -138,7 +138,7 @@ fn package_table(inventory: &Inventory) -> String {
                     package
                         .license
                         .as_ref()
-                        .map(|license| license.expression())
+                        .map(touchmark_sbom::License::expression)
                         .unwrap_or("-"),
                 ),
             ]

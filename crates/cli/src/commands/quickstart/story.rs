@@ -1,13 +1,13 @@
 //! How the story is told: numbered steps, the command for each, and what came of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use touchmark_oci::{ImageName, ImageRef, PinnedRef, Tag};
+use touchmark_oci::{ImageName, ImageRef, Tag};
 use touchmark_policy::Decision;
 
 use crate::context::Context;
 use crate::decision;
-use crate::render::{Style, Tone, harmless, to_stdout};
+use crate::render::{Style, Tone, harmless, short_digests, to_stdout};
 
 /// The story so far.
 pub(super) struct Story<'a> {
@@ -48,7 +48,7 @@ impl<'a> Story<'a> {
     }
 
     /// Begins a step: what is done, and the commands that do it.
-    pub(super) fn step(&mut self, what: &str, commands: &[String]) -> anyhow::Result<()> {
+    pub(super) fn step(&mut self, what: &str, commands: &[&str]) -> anyhow::Result<()> {
         self.steps += 1;
         let heading = format!("{}. {what}", self.steps);
         self.line(&format!("\n{}", self.style().paint(Tone::Strong, &heading)))?;
@@ -60,7 +60,7 @@ impl<'a> Story<'a> {
 
     /// What came of it.
     pub(super) fn result(&self, text: &str) -> anyhow::Result<()> {
-        self.line(&format!("   {}", harmless(text)))
+        self.line(&format!("   {}", short_digests(&harmless(text))))
     }
 
     /// A decision, indented.
@@ -71,24 +71,39 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// Where the story happens. Every path after this one is relative to it.
+    pub(super) fn begin(&self) -> anyhow::Result<()> {
+        self.write(
+            &self
+                .style()
+                .paint(Tone::Faint, &format!("$ cd {}", self.dir.display())),
+        )
+    }
+
     /// What to look at next.
-    pub(super) fn end(&self, image: &PinnedRef) -> anyhow::Result<()> {
+    pub(super) fn end(&self) -> anyhow::Result<()> {
         let done = self.style().paint(Tone::Good, "Done:");
         self.line(&format!(
             "\n{done} allowed as it was built, denied when changed or signed by somebody else."
         ))?;
-        self.line(&format!(
-            "Everything is in {}; look at it with",
-            Path::display(&self.dir)
+        self.write(&format!(
+            "Everything is in {}. To look further:",
+            self.dir.display()
         ))?;
-        self.line(&format!("   $ touchmark tree {image}"))
+        self.line(&format!("   $ touchmark tree {}", self.image_reference()))?;
+        self.line(&format!("   $ touchmark sbom {}", self.image_reference()))
     }
 
     fn style(&self) -> Style {
         self.context.stdout_style()
     }
 
+    /// Writes a line with paths relative to the directory.
     fn line(&self, text: &str) -> anyhow::Result<()> {
+        self.write(&text.replace(&format!("{}/", self.dir.display()), ""))
+    }
+
+    fn write(&self, text: &str) -> anyhow::Result<()> {
         self.context
             .progress()
             .suspend(|| to_stdout(format!("{text}\n").as_bytes()))?;
