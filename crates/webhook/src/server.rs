@@ -333,23 +333,23 @@ fn refuse(shared: &Shared, status: StatusCode, reason: &'static str, text: &str)
     (status, text.to_owned()).into_response()
 }
 
-/// One line per review. What comes from the request is quoted, so that it cannot pretend to be another line.
+/// One line per review. The log's formats quote what comes from the request, so that it cannot pretend to be another line.
 fn log(review: &Review<'_>, ruling: &Ruling, duration: Duration) {
-    let images = match ruling {
+    let images: Vec<_> = match ruling {
         Ruling::Images(images) => images.iter().map(|image| image.reference.as_str()).collect(),
         Ruling::Exempt(_) | Ruling::Refused(_) => Vec::new(),
     };
     tracing::info!(
-        uid = ?review.uid,
-        kind = ?review.kind.to_string(),
-        sub_resource = ?review.sub_resource.as_deref().unwrap_or_default(),
+        uid = review.uid.as_str(),
+        kind = review.kind.to_string().as_str(),
+        sub_resource = review.sub_resource.as_deref(),
         operation = review.operation.name(),
-        namespace = ?review.namespace,
-        name = ?review.name,
+        namespace = review.namespace.as_str(),
+        name = review.name.as_str(),
         allowed = ruling.is_allowed(),
         outcome = ruling.outcome(),
-        images = ?images,
-        message = ?message(ruling),
+        images = images.join(" ").as_str(),
+        reasons = message(ruling).as_str(),
         milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
         "review"
     );

@@ -144,4 +144,23 @@ mod tests {
             Err(CertificateError::Tls(_))
         ));
     }
+
+    #[test]
+    fn rejects_to_tell_when_nonsense_expires() {
+        let key = rcgen::KeyPair::generate()
+            .unwrap()
+            .serialize_der()
+            .try_into()
+            .unwrap();
+        let key = aws_lc_rs::default_provider()
+            .key_provider
+            .load_private_key(key)
+            .unwrap();
+        let nonsense = CertifiedKey::new(vec![CertificateDer::from(vec![0; 3])], Arc::clone(&key));
+        assert!(matches!(expiry(&nonsense), Err(CertificateError::X509(_))));
+        assert!(matches!(
+            expiry(&CertifiedKey::new(Vec::new(), key)),
+            Err(CertificateError::NoCertificate)
+        ));
+    }
 }

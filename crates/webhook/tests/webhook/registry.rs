@@ -291,3 +291,20 @@ async fn a_server_does_not_start_without_a_usable_policy() {
         .unwrap_err();
     assert!(error.to_string().contains("no policy is in"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_that_came_too_late_is_there_at_the_next_try() {
+    let cluster = Cluster::start().await;
+    let signed = cluster.push("signed").await;
+    cluster.sign(&signed, &cluster.release).await;
+    cluster.registry.forget_requests();
+    cluster
+        .registry
+        .set(|knobs| knobs.delay = Duration::from_millis(400));
+    let body = create(&pod(&[&signed.to_string()])).to_string();
+    let (_, answer) = cluster.server.post("/validate?timeout=600ms", body).await;
+    assert!(answer.contains("could not decide in time"), "{answer}");
+    assert!(cluster.allows(&signed).await);
+    // The second request waited for what the first one had begun.
+    assert_eq!(cluster.registry.count("GET", "/referrers/"), 1);
+}

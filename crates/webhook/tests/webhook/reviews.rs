@@ -7,7 +7,7 @@ use crate::harness::{Running, Script, create, image, message, pod, review, write
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use touchmark_webhook::{Limits, Reloaded, Workload};
+use touchmark_webhook::{Limits, Reloaded, Server, Workload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signed_image_is_admitted_and_an_unsigned_one_is_not() {
@@ -472,4 +472,56 @@ async fn clients_that_say_nothing_are_hung_up_on() {
     rude.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     // An alert, perhaps, and the end.
     assert!(rude.read_to_end(&mut rest).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_request_too_many_is_turned_away_unread() {
+    let mut limits = Limits::default();
+    limits.max_requests = 1;
+    let server = Running::start(limits).await;
+    let script = Script::default();
+    server.shared.decide_by(Arc::new(script.clone()));
+    let body = create(&pod(&[&image("hangs")])).to_string();
+    let request = server
+        .client()
+        .post(server.url("/validate?timeout=1s"))
+        .body(body);
+    let busy = tokio::spawn(request.header("content-type", "application/json").send());
+    while script.asked.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        server.post("/validate", "").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    // Health is not a review.
+    assert_eq!(server.read("/livez").await.0, StatusCode::OK);
+    assert_eq!(busy.await.unwrap().unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let server = Running::with(Script::default()).await;
+    let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let (status, _) = server
+        .post("/validate?timeout=400ms", reqwest::Body::wrap_stream(never))
+        .await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_plain_address_shows_metrics_and_takes_no_reviews() {
+    let server = Running::with(Script::default()).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(Server::metrics(Arc::clone(&server.shared), listener).serve(std::future::pending()));
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for path in ["/metrics", "/livez", "/readyz"] {
+        assert_eq!(
+            client.get(format!("{url}{path}")).send().await.unwrap().status(),
+            StatusCode::OK
+        );
+    }
+    let review = client.post(format!("{url}/validate")).send().await.unwrap();
+    assert_eq!(review.status(), StatusCode::NOT_FOUND);
 }
