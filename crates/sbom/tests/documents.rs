@@ -1,0 +1,281 @@
+//! Documents about real package databases (`testdata/sbom`), judged by the formats' own schemas (`testdata/schemas`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use jsonschema::{Registry, Validator};
+use serde_json::Value;
+use touchmark_oci::{Digest, ImageName};
+use touchmark_sbom::{
+    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, Ecosystem, ImageSubject, Inventory,
+    LayerScan, Limits, Party, Subject, cyclonedx, json, scan_directory, scan_layer, spdx,
+};
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+fn schema(name: &str) -> Value {
+    serde_json::from_slice(&fs::read(testdata().join("schemas").join(name)).unwrap()).unwrap()
+}
+
+fn walk(top: &Path, below: &str, entries: &mut Vec<DirectoryEntry<'static>>) {
+    let listed = fs::read_dir(top.join(below)).unwrap();
+    let mut names: Vec<String> = listed
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    for name in names {
+        let path = if below.is_empty() {
+            name
+        } else {
+            format!("{below}/{name}")
+        };
+        let full = top.join(&path);
+        let metadata = fs::symlink_metadata(&full).unwrap();
+        if metadata.is_dir() {
+            entries.push(DirectoryEntry {
+                path: path.clone(),
+                kind: DirectoryEntryKind::Directory,
+            });
+            walk(top, &path, entries);
+        } else if metadata.is_symlink() {
+            let target = fs::read_link(&full).unwrap().to_str().unwrap().to_owned();
+            entries.push(DirectoryEntry {
+                path,
+                kind: DirectoryEntryKind::Symlink { target },
+            });
+        } else {
+            let open = Box::new(move || Ok(Box::new(File::open(full)?) as Box<dyn Read>));
+            let kind = DirectoryEntryKind::File {
+                size: metadata.len(),
+                open,
+            };
+            entries.push(DirectoryEntry { path, kind });
+        }
+    }
+}
+
+fn real() -> Inventory {
+    let mut entries = Vec::new();
+    walk(&testdata().join("sbom"), "", &mut entries);
+    for entry in &mut entries {
+        // The Debian files stand in a directory of their own; an image has them at its root.
+        entry.path = entry
+            .path
+            .strip_prefix("debian/")
+            .unwrap_or(&entry.path)
+            .to_owned();
+    }
+    let scan = scan_directory(entries, &Limits::default()).unwrap();
+    Inventory::from_directory(
+        Subject::Directory {
+            name: "fixtures".into(),
+        },
+        scan,
+        &Limits::default(),
+    )
+}
+
+fn broken_image() -> Inventory {
+    let image = ImageName::Repository {
+        registry: "ghcr.io".into(),
+        repository: "acme/app".into(),
+    };
+    let created = Some("2024-05-06T07:08:09.123456789Z".into());
+    let subject = ImageSubject::new(&image, Digest::of(b"m")).with_created(created);
+    let empty = scan_layer([0; 1024].as_slice(), Compression::None, None, &Limits::default()).unwrap();
+    let layers = vec![empty, LayerScan::not_scanned(Some(Digest::of(b"x")))];
+    Inventory::from_layers(Subject::Image(subject), layers, &Limits::default())
+}
+
+fn assert_valid(validator: &Validator, document: &[u8]) {
+    let document: Value = serde_json::from_slice(document).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{error} at {}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+}
+
+#[test]
+fn cyclonedx_documents_are_valid() {
+    let (spdx, jsf) = (
+        schema("cyclonedx-spdx.schema.json"),
+        schema("cyclonedx-jsf-0.82.schema.json"),
+    );
+    let registry = Registry::new()
+        .add("http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json", &spdx)
+        .unwrap()
+        .add("http://cyclonedx.org/schema/jsf-0.82.SNAPSHOT.schema.json", &jsf)
+        .unwrap()
+        .prepare()
+        .unwrap();
+    let own = schema("cyclonedx-1.6.schema.json");
+    let validator = jsonschema::options()
+        .with_registry(&registry)
+        .build(&own)
+        .unwrap();
+    for inventory in [real(), broken_image()] {
+        assert_valid(
+            &validator,
+            &cyclonedx::to_json(&inventory, &DocumentOptions::default()),
+        );
+    }
+    assert!(
+        !validator.is_valid(&serde_json::json!({ "bomFormat": "CycloneDX" })),
+        "the schema is in force"
+    );
+}
+
+#[test]
+fn spdx_documents_are_valid() {
+    let validator = jsonschema::validator_for(&schema("spdx-2.3.schema.json")).unwrap();
+    for inventory in [real(), broken_image()] {
+        assert_valid(
+            &validator,
+            &spdx::to_json(&inventory, &DocumentOptions::default()),
+        );
+    }
+    assert!(
+        !validator.is_valid(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })),
+        "the schema is in force"
+    );
+}
+
+#[test]
+fn real_databases_are_read_whole() {
+    let inventory = real();
+    assert_eq!(inventory.gaps(), []);
+    assert_eq!(inventory.distribution().unwrap().id, "debian");
+    let mut counts = BTreeMap::new();
+    for package in inventory.packages() {
+        *counts.entry(package.ecosystem).or_insert(0) += 1;
+    }
+    // As many as the package managers list: testdata/sbom/README.md.
+    let expected = [
+        (Ecosystem::Deb, 20),
+        (Ecosystem::Npm, 60),
+        (Ecosystem::Pypi, 13),
+        (Ecosystem::Cargo, 3),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+}
+
+fn parsed(document: &[u8]) -> Value {
+    serde_json::from_slice(document).unwrap()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn all<'a>(document: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> {
+    document[member].as_array().into_iter().flatten()
+}
+
+fn reached(from: &str, next: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(place) = open.pop() {
+        if reached.insert(place.clone()) {
+            open.extend(next.get(&place).into_iter().flatten().cloned());
+        }
+    }
+    reached
+}
+
+#[test]
+fn every_package_has_a_path_from_the_root_in_both_formats() {
+    let inventory = real();
+    let bom = parsed(&cyclonedx::to_json(&inventory, &DocumentOptions::default()));
+    let targets = |dependency| all(dependency, "dependsOn").map(text).collect();
+    let next = all(&bom, "dependencies")
+        .map(|dependency| (text(&dependency["ref"]), targets(dependency)))
+        .collect();
+    let mut named: BTreeSet<String> = all(&bom, "components")
+        .map(|component| text(&component["bom-ref"]))
+        .collect();
+    named.insert("directory".into());
+    assert_eq!(reached("directory", &next), named);
+
+    let document = parsed(&spdx::to_json(&inventory, &DocumentOptions::default()));
+    let mut next: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for edge in all(&document, "relationships") {
+        next.entry(text(&edge["spdxElementId"]))
+            .or_default()
+            .push(text(&edge["relatedSpdxElement"]));
+    }
+    let mut named: BTreeSet<String> = all(&document, "packages")
+        .map(|package| text(&package["SPDXID"]))
+        .collect();
+    named.insert("SPDXRef-DOCUMENT".into());
+    assert_eq!(reached("SPDXRef-DOCUMENT", &next), named);
+}
+
+#[test]
+fn the_same_content_gives_the_same_bytes() {
+    let options = DocumentOptions::default();
+    for to_json in [cyclonedx::to_json, spdx::to_json, json::to_json] {
+        assert_eq!(to_json(&real(), &options), to_json(&real(), &options));
+    }
+}
+
+#[test]
+fn another_content_has_another_serial_and_namespace() {
+    let options = DocumentOptions::default();
+    let serial = |inventory| text(&parsed(&cyclonedx::to_json(inventory, &options))["serialNumber"]);
+    let namespace = |inventory| text(&parsed(&spdx::to_json(inventory, &options))["documentNamespace"]);
+    assert_ne!(serial(&real()), serial(&broken_image()));
+    assert_ne!(namespace(&real()), namespace(&broken_image()));
+}
+
+#[test]
+fn times_come_from_the_image_or_the_options_and_never_from_the_clock() {
+    let mut options = DocumentOptions::default();
+    let created = |inventory: &Inventory, options: &_| {
+        text(&parsed(&spdx::to_json(inventory, options))["creationInfo"]["created"])
+    };
+    assert_eq!(created(&real(), &options), "1970-01-01T00:00:00Z");
+    assert_eq!(created(&broken_image(), &options), "2024-05-06T07:08:09Z");
+    options.source_date_epoch = Some(1_700_000_000);
+    assert_eq!(created(&broken_image(), &options), "2023-11-14T22:13:20Z");
+    let bom = parsed(&cyclonedx::to_json(&real(), &DocumentOptions::default()));
+    assert!(bom["metadata"].get("timestamp").is_none());
+}
+
+#[test]
+fn a_broken_scan_never_looks_clean() {
+    let (inventory, options) = (broken_image(), DocumentOptions::default());
+    let bom = parsed(&cyclonedx::to_json(&inventory, &options));
+    assert_eq!(bom["compositions"][0]["aggregate"], "incomplete");
+    assert_eq!(
+        bom["metadata"]["properties"][0]["value"],
+        "layer was not scanned (layer 1)"
+    );
+    let document = parsed(&spdx::to_json(&inventory, &options));
+    assert_eq!(
+        document["annotations"][0]["comment"],
+        "not read: layer was not scanned (layer 1)"
+    );
+    let own = parsed(&json::to_json(&inventory, &options));
+    assert_eq!(own["complete"], false);
+    assert_eq!(own["gaps"][0]["reason"], "layer-not-scanned");
+}
+
+#[test]
+fn the_image_is_named_by_purl_and_supplied_by_its_namespace_or_as_told() {
+    let mut options = DocumentOptions::default();
+    let root =
+        |options: &_| parsed(&cyclonedx::to_json(&broken_image(), options))["metadata"]["component"].clone();
+    let purl = format!(
+        "pkg:oci/app@{}?repository_url=ghcr.io%2Facme%2Fapp",
+        Digest::of(b"m")
+    );
+    assert_eq!(root(&options)["purl"], purl);
+    assert_eq!(root(&options)["supplier"]["name"], "ghcr.io/acme");
+    options.supplier = Some(Party::Organization("Acme".into()));
+    assert_eq!(root(&options)["supplier"]["name"], "Acme");
+}
