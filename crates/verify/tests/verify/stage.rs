@@ -1,0 +1,120 @@
+//! A registry with an image in it, and somebody who signs.
+
+use std::collections::BTreeMap;
+
+use touchmark_attestation::{ResourceDescriptor, Statement};
+use touchmark_oci::{Content, Descriptor, ImageManifest, PinnedRef, media_type};
+use touchmark_policy::{Policy, PolicySet};
+use touchmark_registry::{ImageStore as _, RegistryOptions, RetryPolicy, Stores, TagChange};
+use touchmark_sign::{KeyKind, PrivateKey, Signer, sign_image, sign_legacy, sign_statement};
+use touchmark_sigstore::Limits;
+use touchmark_sigstore::storage::{append_layer, legacy_tags, store_bundle};
+use touchmark_testkit::{FakeRegistry, Knobs};
+use touchmark_verify::{GatherLimits, ImageVerifier};
+
+/// A registry with one image.
+pub(crate) struct Stage {
+    pub(crate) registry: FakeRegistry,
+    pub(crate) stores: Stores,
+    pub(crate) image: PinnedRef,
+    subject: Content,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::with(Knobs::default()).await
+    }
+
+    pub(crate) async fn with(knobs: Knobs) -> Self {
+        let registry = FakeRegistry::start_with(knobs).await;
+        let name = registry.name("acme/app");
+        let mut options = RegistryOptions::default();
+        options.credentials = touchmark_registry::CredentialSource::Anonymous;
+        options.http.retry = RetryPolicy {
+            max_attempts: 1,
+            ..RetryPolicy::default()
+        };
+        let stores = Stores::new(options).unwrap();
+        let config = Content::new(media_type::OCI_CONFIG, b"{}".to_vec());
+        stores.push_blob(&name, &config).await.unwrap();
+        let subject = ImageManifest::new(config.descriptor().clone(), Vec::new()).to_content();
+        stores
+            .push_manifest(&name, &subject, Some(&"v1".parse().unwrap()))
+            .await
+            .unwrap();
+        let image = name.pin(subject.digest().clone());
+        Self {
+            registry,
+            stores,
+            image,
+            subject,
+        }
+    }
+
+    /// Attaches a signature, as a bundle.
+    pub(crate) async fn sign(&self, signer: &Signer) {
+        self.attach(sign_image(signer, &self.image, &BTreeMap::new()).unwrap())
+            .await;
+    }
+
+    /// Attaches a signature, as cosign 2 does.
+    pub(crate) async fn sign_legacy(&self, signer: &Signer) {
+        let layer = sign_legacy(signer, &self.image, &BTreeMap::new()).unwrap();
+        let tag = legacy_tags(self.image.digest()).unwrap().signatures;
+        let change = |existing: Option<&Content>| {
+            let stored = append_layer(existing, &layer, &Limits::default()).unwrap();
+            Ok(TagChange {
+                manifest: stored.manifest,
+                blobs: stored.blobs,
+            })
+        };
+        self.stores
+            .update_tag(self.image.name(), &tag, &change)
+            .await
+            .unwrap();
+    }
+
+    /// Attaches a statement, as a bundle.
+    pub(crate) async fn attest(&self, signer: &Signer, predicate_type: &str) {
+        let subject = ResourceDescriptor::of(self.image.digest());
+        let statement = Statement::new(vec![subject], predicate_type, serde_json::json!({}));
+        self.attach(sign_statement(signer, &statement).unwrap()).await;
+    }
+
+    /// Attaches a bundle of any content.
+    pub(crate) async fn attach(&self, bundle: Vec<u8>) {
+        let stored = store_bundle(bundle, self.subject.descriptor(), None, &Limits::default()).unwrap();
+        for blob in &stored.blobs {
+            self.stores.push_blob(self.image.name(), blob).await.unwrap();
+        }
+        self.stores
+            .push_manifest(self.image.name(), &stored.manifest, None)
+            .await
+            .unwrap();
+    }
+
+    /// Attaches a manifest whose only layer nobody ever pushed, as a registry may have it after a clean-up.
+    pub(crate) fn attach_dangling(&self) {
+        let layer = Descriptor::of(touchmark_sigstore::BUNDLE_V03, b"never pushed");
+        let config = Descriptor::of(media_type::OCI_EMPTY, b"{}");
+        let mut manifest = ImageManifest::new(config, vec![layer]);
+        manifest.subject = Some(self.subject.descriptor().clone());
+        let manifest = manifest.to_content();
+        self.registry
+            .put_manifest("acme/app", None, manifest.media_type(), manifest.bytes());
+    }
+
+    /// A verifier that wants a signature by `signer`.
+    pub(crate) fn verifier(&self, signer: &Signer) -> ImageVerifier<Stores> {
+        self.verifier_within(signer, GatherLimits::default())
+    }
+
+    pub(crate) fn verifier_within(&self, signer: &Signer, limits: GatherLimits) -> ImageVerifier<Stores> {
+        let policy = Policy::signed_by(vec![signer.public_key().clone()], BTreeMap::new());
+        ImageVerifier::new(self.stores.clone(), PolicySet::new(vec![policy]).unwrap(), limits)
+    }
+}
+
+pub(crate) fn signer() -> Signer {
+    PrivateKey::generate(KeyKind::EcdsaP256).unwrap().into()
+}
