@@ -67,6 +67,7 @@ impl<F: ImageStore, T: ImageStore> Copy<'_, F, T> {
         let mut ordered: Vec<Content> = Vec::new();
         let mut level = vec![root];
         let mut depth = 0;
+        let mut total: u64 = 0;
         while !level.is_empty() {
             if depth > limits.max_index_depth {
                 let at = self.at(level.first().map(Content::descriptor));
@@ -84,19 +85,17 @@ impl<F: ImageStore, T: ImageStore> Copy<'_, F, T> {
                     }
                 }
                 // A manifest found again further down moves down: it must come before all that name it.
-                ordered.retain(|seen| seen.digest() != manifest.digest());
-                ordered.push(manifest);
-                if ordered.len() > limits.max_descriptors {
-                    let at = self.at(ordered.last().map(Content::descriptor));
-                    let source = touchmark_oci::ManifestError::TooManyDescriptors {
-                        count: ordered.len(),
-                        limit: limits.max_descriptors,
-                    };
-                    return Err(StoreError::Manifest {
+                total = total.saturating_add(manifest.bytes().len() as u64);
+                if total > self.limits.max_walk_bytes {
+                    let at = self.at(Some(manifest.descriptor()));
+                    return Err(StoreError::TooLarge {
                         at,
-                        source: Box::new(source),
+                        size: total,
+                        limit: self.limits.max_walk_bytes,
                     });
                 }
+                ordered.retain(|seen| seen.digest() != manifest.digest());
+                ordered.push(manifest);
             }
             level = next;
             depth += 1;

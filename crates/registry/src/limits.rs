@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Limits on manifests and indexes, and on walks over them.
     pub documents: touchmark_oci::Limits,
+    /// Bytes of all manifests and indexes that one image is made of, when it is copied.
+    pub max_walk_bytes: u64,
     /// Referrers of one image. cosign stops at 1,000 signatures of one image too.
     pub max_referrers: usize,
     /// Pages of one list of referrers.
@@ -41,6 +43,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             documents: touchmark_oci::Limits::default(),
+            max_walk_bytes: 64 << 20,
             max_referrers: 1_000,
             max_pages: 100,
             max_page_bytes: 4 << 20,

@@ -313,3 +313,47 @@ fn without_userinfo(url: &Url) -> Url {
     let _ = url.set_password(None);
     url
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redirect(from: &str, to: &str) -> Result<Request, TransportError> {
+        let client = Client::new(ClientOptions::default()).unwrap();
+        let value = reqwest::header::HeaderValue::from_static("Basic x");
+        let request = Request::new(Method::GET, from.parse().unwrap()).authorization(value);
+        client.redirected(request, to.parse().unwrap())
+    }
+
+    #[test]
+    fn credentials_are_kept_for_the_same_origin_only() {
+        let kept = |to| redirect("https://a.example/x", to).unwrap().credentials.is_some();
+        assert!(kept("https://a.example/y"));
+        for other in [
+            "https://b.example/x",
+            "https://a.example:8443/x",
+            "https://sub.a.example/x",
+        ] {
+            assert!(!kept(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn https_is_not_given_up_and_this_machine_not_reached_from_another() {
+        for (from, to) in [
+            ("https://localhost/x", "http://localhost/x"),
+            ("https://a.example/x", "https://127.0.0.1/x"),
+            ("https://a.example/x", "https://[::1]:8443/x"),
+            ("https://a.example/x", "http://localhost:2375/x"),
+        ] {
+            assert!(
+                matches!(redirect(from, to), Err(TransportError::RedirectRefused { .. })),
+                "{to}"
+            );
+        }
+        assert!(matches!(
+            redirect("https://a.example/x", "http://a.example/x"),
+            Err(TransportError::PlainHttp { .. })
+        ));
+    }
+}

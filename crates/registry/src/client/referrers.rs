@@ -189,7 +189,7 @@ fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
 /// a page for people. Never 401, 403, 429 or 5xx: those say nothing about whether there are referrers.
 fn has_no_api(answer: &Answer) -> bool {
     match answer.status.as_u16() {
-        404 | 405 | 406 => true,
+        404..=406 => true,
         400 => super::error_codes(&answer.body)
             .iter()
             .all(|reason| reason.code != "TOOMANYREQUESTS"),

@@ -34,7 +34,9 @@ type Change<'a> = &'a (dyn Fn(Option<&Content>) -> Result<TagChange, StoreError>
 
 /// Whose turn it is, within this process.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<(ImageName, Tag), Weak<tokio::sync::Mutex<()>>>>);
+pub(super) struct Turns(Mutex<HashMap<(ImageName, Tag), Weak<Turn>>>);
+
+type Turn = tokio::sync::Mutex<()>;
 
 impl Turns {
     async fn take(&self, name: &ImageName, tag: &Tag) -> tokio::sync::OwnedMutexGuard<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use touchmark_registry::{CredentialSource, ImageStore, RegistryClient, ResponseFault, Secret, StoreError};
-use touchmark_testkit::{Auth, FakeRegistry, Knobs, Location, Recorded};
+use touchmark_testkit::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded};
 
 use crate::{blob, client, client_as, push_image};
 
@@ -259,6 +259,43 @@ async fn credentials_that_cannot_be_read_are_an_error_not_nobody() {
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::Credentials { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_token_server_without_a_token_and_one_that_is_busy_are_errors() {
+    let registry = registry(bearer()).await;
+    let client = client_as("alice", "secret");
+    let tag = "v1".parse().unwrap();
+    registry.set(|knobs| knobs.faults = vec![Fault::always("/token", 200).body("{}")]);
+    let error = client.fetch_tag(&registry.name("a"), &tag).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::InvalidResponse {
+                fault: ResponseFault::NoToken,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    registry.set(|knobs| knobs.faults = vec![Fault::always("/token", 429).header("retry-after", "999")]);
+    let error = client.fetch_tag(&registry.name("a"), &tag).await.unwrap_err();
+    assert!(matches!(error, StoreError::RateLimited { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_registry_that_asks_for_ever_more_is_asked_three_times_at_most() {
+    let registry = registry(bearer()).await;
+    let host = registry.host();
+    let theirs = format!("Bearer realm=\"http://{host}/token\",scope=\"repository:other:pull\"");
+    registry.set(|knobs| knobs.faults = vec![Fault::always("/v2/", 401).header("www-authenticate", &theirs)]);
+    let client = client_as("alice", "secret");
+    let error = client
+        .fetch_tag(&registry.name("a"), &"v1".parse().unwrap())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Unauthorized { .. }), "{error:?}");
+    assert_eq!(registry.count("GET", "/v2/"), 3);
 }
 
 #[tokio::test]

@@ -105,6 +105,20 @@ async fn indexes_nested_too_deep_are_refused() {
 }
 
 #[tokio::test]
+async fn more_bytes_of_manifests_than_the_limit_are_not_gathered() {
+    let registry = FakeRegistry::start().await;
+    let stores = stores();
+    let root = nested(&stores, &registry.name("a"), 1).await;
+    let pinned = registry.name("a").pin(root.digest().clone());
+    let mut limits = Limits::default();
+    limits.max_walk_bytes = root.bytes().len() as u64 + 1;
+    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &limits)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn nothing_that_points_at_something_missing_is_left_behind() {
     let registry = FakeRegistry::start().await;
     let stores = stores();

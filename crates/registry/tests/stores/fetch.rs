@@ -76,7 +76,7 @@ async fn a_manifest_served_without_its_type_says_it_itself() {
     registry.set(|knobs| {
         knobs
             .tampers
-            .push(("/manifests/".into(), Tamper::MediaType("text/plain".into())))
+            .push(("/manifests/".into(), Tamper::MediaType("text/plain".into())));
     });
     let found = client()
         .fetch_manifest(&registry.name("a").pin(manifest.digest().clone()))
@@ -201,7 +201,7 @@ async fn a_wait_that_is_too_long_is_told_and_not_waited() {
     registry.set(|knobs| {
         knobs
             .faults
-            .push(Fault::always("", 429).header("retry-after", "3600"))
+            .push(Fault::always("", 429).header("retry-after", "3600"));
     });
     let error = client()
         .fetch_tag(&registry.name("a"), &"v1".parse().unwrap())

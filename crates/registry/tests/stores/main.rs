@@ -1,4 +1,10 @@
 //! The stores, against a registry in this process, directories and archives. No network but loopback.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test helper that cannot go on fails the test"
+)]
 
 mod archive;
 mod auth;

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use touchmark_registry::{
-    Direction, ImageStore, Progress, RegistryClient, ResponseFault, StoreError, Transfer, push_artifact,
+    Direction, ImageStore, Progress, RegistryClient, ResponseFault, StoreError, Transfer, Unavailable,
+    push_artifact,
 };
 use touchmark_testkit::{FakeRegistry, Fault, Location};
 
@@ -141,6 +142,53 @@ async fn a_stream_of_other_bytes_is_never_finished() {
 }
 
 #[tokio::test]
+async fn a_stream_that_breaks_off_is_never_finished() {
+    let registry = FakeRegistry::start().await;
+    let wanted = blob("hello");
+    let broken = broken_reader();
+    let error = client()
+        .push_blob_stream(&registry.name("a"), wanted.descriptor(), broken)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::Unavailable {
+                source: Unavailable::Interrupted(_),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(registry.count("PUT", ""), 0);
+}
+
+/// A stream that is an error from its first byte.
+fn broken_reader() -> touchmark_registry::BlobReader {
+    struct Broken;
+    impl tokio::io::AsyncRead for Broken {
+        fn poll_read(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> std::task::Poll<std::io::Result<()>> {
+            std::task::Poll::Ready(Err(std::io::Error::other("broken")))
+        }
+    }
+    Box::pin(Broken)
+}
+
+#[test]
+fn options_that_make_no_client_are_an_error() {
+    let mut options = options();
+    options.http.extra_roots.push(b"no certificate".to_vec());
+    assert!(matches!(
+        RegistryClient::new(options).map(|_| ()),
+        Err(StoreError::Options(_))
+    ));
+}
+
+#[tokio::test]
 async fn a_refused_chunk_is_an_error() {
     let registry = FakeRegistry::start().await;
     registry.set(|knobs| knobs.faults.push(Fault::always("/uploads/", 416).on("PATCH")));
@@ -184,7 +232,7 @@ async fn a_blob_is_mounted_from_another_repository() {
     registry.set(|knobs| {
         knobs
             .faults
-            .push(Fault::always("/uploads/", 429).header("retry-after", "999"))
+            .push(Fault::always("/uploads/", 429).header("retry-after", "999"));
     });
     let error = client()
         .mount_blob(&to, blob("z").descriptor(), &from)
@@ -200,7 +248,7 @@ async fn an_immutable_tag_says_so() {
     registry.set(|knobs| {
         knobs
             .faults
-            .push(refusal.body(r#"{"errors":[{"code":"TAG_IMMUTABLE"}]}"#))
+            .push(refusal.body(r#"{"errors":[{"code":"TAG_IMMUTABLE"}]}"#));
     });
     let (manifest, _) = image("x");
     let tag = "v1".parse().unwrap();

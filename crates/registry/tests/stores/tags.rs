@@ -85,7 +85,7 @@ async fn a_writer_that_is_always_overwritten_says_so() {
     registry.set(|knobs| {
         knobs
             .overwrites
-            .extend([("evidence".into(), vec![other; 100].into())])
+            .extend([("evidence".into(), vec![other; 100].into())]);
     });
     let mut options = options();
     options.limits.max_tag_attempts = 5;

@@ -3,200 +3,26 @@
 //! It answers as [distribution-spec 1.1](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) says, unless one of
 //! [`Knobs`] says otherwise, and remembers what it was asked.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod auth;
+mod knobs;
+mod tamper;
+mod wire;
+
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use touchmark_oci::{Digest, ImageName, media_type};
 
-/// How a [`FakeRegistry`] behaves.
-#[derive(Debug, Clone)]
-pub struct Knobs {
-    /// Whether and how the referrers API is served.
-    pub referrers: ReferrersApi,
-    /// Referrers on one page.
-    pub page_size: usize,
-    /// Whether each page of referrers has a next one, for ever.
-    pub endless_pages: bool,
-    /// Where the next page of referrers is said to be, instead of here.
-    pub next_page: Option<String>,
-    /// Who may do what.
-    pub auth: Auth,
-    /// Answers to give instead, the first that matches.
-    pub faults: Vec<Fault>,
-    /// What is done to bodies on their way out.
-    pub tampers: Vec<(String, Tamper)>,
-    /// Where uploads go on.
-    pub location: Location,
-    /// Whether blobs can be mounted.
-    pub mounts: bool,
-    /// `scheme://host` to which `GET`s of blobs are redirected.
-    pub redirect_blobs: Option<String>,
-    /// After a tag was written, these bytes take its place, once each: another writer came between.
-    pub overwrites: HashMap<String, VecDeque<Vec<u8>>>,
-    /// How long every answer takes.
-    pub delay: Duration,
-}
+pub use knobs::{Auth, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
 
-impl Default for Knobs {
-    fn default() -> Self {
-        Self {
-            referrers: ReferrersApi::Served,
-            page_size: 1_000,
-            endless_pages: false,
-            next_page: None,
-            auth: Auth::None,
-            faults: Vec::new(),
-            tampers: Vec::new(),
-            location: Location::Relative,
-            mounts: true,
-            redirect_blobs: None,
-            overwrites: HashMap::new(),
-            delay: Duration::ZERO,
-        }
-    }
-}
-
-/// Whether and how the referrers API is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReferrersApi {
-    /// As specified.
-    Served,
-    /// Served, but a push is not answered with `OCI-Subject`.
-    Unannounced,
-    /// Not served, but a push is answered with `OCI-Subject`.
-    OnlyAnnounced,
-    /// Not at all.
-    Absent,
-}
-
-/// Who may do what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// Anyone anything.
-    None,
-    /// These users anything, by `Basic`.
-    Basic(BTreeMap<String, String>),
-    /// These users anything, by a token from `/token` here.
-    Bearer {
-        /// Users and their passwords.
-        users: BTreeMap<String, String>,
-        /// Refresh tokens that are as good.
-        refresh_tokens: Vec<String>,
-        /// Whether anyone may pull, with an anonymous token.
-        anonymous_pull: bool,
-        /// The token server, instead of this one.
-        realm: Option<String>,
-    },
-}
-
-/// An answer to give instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Of requests with this method, or any.
-    pub method: Option<String>,
-    /// Of requests whose path has this in it.
-    pub path: String,
-    /// The status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
-    /// How often; `u32::MAX` for always.
-    pub times: u32,
-}
-
-impl Fault {
-    /// A status, always.
-    pub fn always(path: &str, status: u16) -> Self {
-        Self::times(path, status, u32::MAX)
-    }
-
-    /// A status, some times.
-    pub fn times(path: &str, status: u16, times: u32) -> Self {
-        Self {
-            method: None,
-            path: path.to_owned(),
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-            times,
-        }
-    }
-
-    /// Only for requests with this method.
-    #[must_use]
-    pub fn on(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
-        self
-    }
-
-    /// With a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a body.
-    #[must_use]
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.to_owned();
-        self
-    }
-}
-
-/// What is done to a body on its way out, where the path has the text beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tamper {
-    /// The last byte is another.
-    Flip,
-    /// The last byte is missing.
-    Shorten,
-    /// There is a byte more.
-    Lengthen,
-    /// The connection breaks before the end, which is announced right.
-    BreakOff,
-    /// `Docker-Content-Digest` says something else.
-    LieInHeader,
-    /// The media type is another.
-    MediaType(String),
-}
-
-/// Where uploads go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Location {
-    /// A path.
-    Relative,
-    /// A URL.
-    Absolute,
-    /// Nowhere.
-    Missing,
-    /// At another `scheme://host`.
-    Elsewhere(String),
-}
-
-/// A request as it came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// The method.
-    pub method: String,
-    /// The path.
-    pub path: String,
-    /// The query, if any.
-    pub query: String,
-    /// The `Authorization` header, if any.
-    pub authorization: Option<String>,
-}
+use tamper::tampered_with;
+use wire::{Answer, Asked, error, pairs, respond};
 
 /// A registry that serves until it is dropped.
 pub struct FakeRegistry {
@@ -367,24 +193,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A request, taken apart.
-struct Asked {
-    method: Method,
-    path: String,
-    query: HashMap<String, String>,
-    scopes: Vec<String>,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Asked {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
-
-type Answer = Response<Body>;
-
 async fn answer(
     State(state): State<Arc<Shared>>,
     method: Method,
@@ -514,13 +322,18 @@ impl Shared {
             .unwrap_or(media_type::OCI_MANIFEST)
             .to_owned();
         let mut contents = lock(&self.contents);
-        let blobs = document["layers"]
-            .as_array()
+        let blobs = document
+            .get("layers")
+            .and_then(Value::as_array)
             .into_iter()
             .flatten()
             .chain(document.get("config"));
         for blob in blobs {
-            let digest = blob["digest"].as_str().unwrap_or_default().to_owned();
+            let digest = blob
+                .get("digest")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             if !contents.blobs.contains_key(&(repository.to_owned(), digest)) {
                 return error(404, "MANIFEST_BLOB_UNKNOWN");
             }
@@ -545,7 +358,11 @@ impl Shared {
             knobs.referrers,
             ReferrersApi::Served | ReferrersApi::OnlyAnnounced
         );
-        if let Some(subject) = document["subject"]["digest"].as_str().filter(|_| announced) {
+        if let Some(subject) = document
+            .pointer("/subject/digest")
+            .and_then(Value::as_str)
+            .filter(|_| announced)
+        {
             headers.push(("oci-subject", subject.to_owned()));
         }
         respond(201, &headers, "")
@@ -667,78 +484,6 @@ impl Shared {
         respond(202, &headers, "")
     }
 
-    /// The token server: what it gives names the user and what is allowed.
-    fn token(&self, asked: &Asked) -> Answer {
-        let Auth::Bearer {
-            users,
-            refresh_tokens,
-            anonymous_pull,
-            ..
-        } = lock(&self.knobs).auth.clone()
-        else {
-            return error(404, "NOT_FOUND");
-        };
-        let (user, scopes) = if asked.method == Method::POST {
-            let form: HashMap<String, String> =
-                pairs(&String::from_utf8_lossy(&asked.body)).into_iter().collect();
-            let known = form
-                .get("refresh_token")
-                .is_some_and(|token| refresh_tokens.contains(token));
-            let scopes = form
-                .get("scope")
-                .map(|scope| scope.split(' ').map(str::to_owned).collect());
-            (known.then(|| "refreshed".to_owned()), scopes.unwrap_or_default())
-        } else {
-            let user = match basic_user(asked, &users) {
-                None => anonymous_pull.then(|| "anonymous".to_owned()),
-                Some(user) => user,
-            };
-            (user, asked.scopes.clone())
-        };
-        let Some(user) = user else {
-            return error(401, "UNAUTHORIZED");
-        };
-        let allowed: Vec<String> = scopes
-            .iter()
-            .map(|scope| {
-                if user == "anonymous" {
-                    scope.replace("pull,push", "pull")
-                } else {
-                    scope.clone()
-                }
-            })
-            .collect();
-        let token = STANDARD.encode(format!("{user} {}", allowed.join(" ")));
-        respond(200, &[], json!({"token": token, "expires_in": 300}).to_string())
-    }
-
-    fn unauthorized(&self, asked: &Asked) -> Option<Answer> {
-        let auth = lock(&self.knobs).auth.clone();
-        let given = asked.header("authorization");
-        let challenge = match auth {
-            Auth::None => return None,
-            Auth::Basic(users) => {
-                if basic_user(asked, &users).flatten().is_some() {
-                    return None;
-                }
-                "Basic realm=\"fake\"".to_owned()
-            }
-            Auth::Bearer { realm, .. } => {
-                let scope = needed_scope(asked);
-                if given
-                    .and_then(|given| given.strip_prefix("Bearer "))
-                    .is_some_and(|token| allows(token, &scope))
-                {
-                    return None;
-                }
-                let realm = realm.unwrap_or_else(|| format!("http://{}/token", self.address));
-                format!("Bearer realm=\"{realm}\",service=\"fake\",scope=\"{scope}\"")
-            }
-        };
-        let body = json!({"errors": [{"code": "UNAUTHORIZED", "message": "who are you?"}]});
-        Some(respond(401, &[("www-authenticate", challenge)], body.to_string()))
-    }
-
     async fn tampered(&self, asked: &Asked, answer: Answer) -> Answer {
         let tampers = lock(&self.knobs).tampers.clone();
         let mut answer = answer;
@@ -751,61 +496,15 @@ impl Shared {
     }
 }
 
-async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
-    let (mut parts, body) = answer.into_parts();
-    let mut bytes = axum::body::to_bytes(body, usize::MAX)
-        .await
-        .unwrap_or_default()
-        .to_vec();
-    let mut set = |name: &'static str, value: &str| {
-        if let Ok(value) = value.parse() {
-            parts.headers.insert(name, value);
-        }
-    };
-    match tamper {
-        Tamper::Flip => {
-            if let Some(last) = bytes.last_mut() {
-                *last ^= 1;
-            }
-        }
-        Tamper::Shorten => {
-            bytes.pop();
-        }
-        Tamper::Lengthen => bytes.push(b'!'),
-        Tamper::LieInHeader => set("docker-content-digest", &Digest::of(b"a lie").to_string()),
-        Tamper::MediaType(kind) => set("content-type", kind),
-        Tamper::BreakOff => {
-            set("content-length", &bytes.len().to_string());
-            bytes.pop();
-            return Response::from_parts(parts, Body::from_stream(breaking_off(bytes)));
-        }
-    }
-    parts.headers.remove("content-length");
-    Response::from_parts(parts, Body::from(bytes))
-}
-
-/// All bytes and then an error, late enough that the bytes are on their way.
-fn breaking_off(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    futures_util::stream::unfold(Some(bytes), |bytes| async move {
-        match bytes {
-            Some(bytes) => Some((Ok(Bytes::from(bytes)), None)),
-            None => {
-                tokio::task::yield_now().await;
-                Some((Err(std::io::Error::other("broken off")), None))
-            }
-        }
-    })
-}
-
 /// A manifest as the referrers API lists it, if it has that subject.
 fn listed(digest: &str, kind: &str, bytes: &[u8], subject: &str) -> Option<Value> {
     let document: Value = serde_json::from_slice(bytes).ok()?;
-    if document["subject"]["digest"] != subject {
+    if document.pointer("/subject/digest").and_then(Value::as_str) != Some(subject) {
         return None;
     }
     let artifact_type = document
         .get("artifactType")
-        .or_else(|| document["config"].get("mediaType"));
+        .or_else(|| document.pointer("/config/mediaType"));
     Some(json!({
         "mediaType": kind,
         "digest": digest,
@@ -813,91 +512,4 @@ fn listed(digest: &str, kind: &str, bytes: &[u8], subject: &str) -> Option<Value
         "artifactType": artifact_type,
         "annotations": document.get("annotations"),
     }))
-}
-
-fn needed_scope(asked: &Asked) -> String {
-    let rest = asked.path.strip_prefix("/v2/").unwrap_or_default();
-    let end = ["/blobs/", "/manifests/", "/referrers/"]
-        .iter()
-        .filter_map(|part| rest.find(part))
-        .min();
-    let repository = end.and_then(|end| rest.get(..end)).unwrap_or_default();
-    let action = if matches!(asked.method, Method::GET | Method::HEAD) {
-        "pull"
-    } else {
-        "pull,push"
-    };
-    format!("repository:{repository}:{action}")
-}
-
-fn allows(token: &str, scope: &str) -> bool {
-    let text = STANDARD.decode(token).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.split(' ')
-        .skip(1)
-        .any(|allowed| allowed == scope || allowed == format!("{scope},push"))
-}
-
-/// Who an `Authorization: Basic` names: nothing without one, `Some(None)` for a wrong one.
-fn basic_user(asked: &Asked, users: &BTreeMap<String, String>) -> Option<Option<String>> {
-    let pair = STANDARD
-        .decode(asked.header("authorization")?.strip_prefix("Basic ")?)
-        .unwrap_or_default();
-    let pair = String::from_utf8_lossy(&pair);
-    let (user, password) = pair.split_once(':').unwrap_or_default();
-    Some(
-        users
-            .get(user)
-            .is_some_and(|wanted| wanted == password)
-            .then(|| user.to_owned()),
-    )
-}
-
-fn error(status: u16, code: &str) -> Answer {
-    respond(
-        status,
-        &[],
-        json!({"errors": [{"code": code, "message": ""}]}).to_string(),
-    )
-}
-
-fn respond(status: u16, headers: &[(&str, String)], body: impl Into<Body>) -> Answer {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (axum::http::HeaderName::try_from(*name), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
-}
-
-/// The pairs of a query or form.
-fn pairs(text: &str) -> Vec<(String, String)> {
-    let pair = |part: &str| {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        (unescape(name), unescape(value))
-    };
-    text.split('&')
-        .filter(|part| !part.is_empty())
-        .map(pair)
-        .collect()
-}
-
-fn unescape(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-                bytes.extend(code.and_then(|hex| u8::from_str_radix(hex, 16).ok()));
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            other => bytes.push(*other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
