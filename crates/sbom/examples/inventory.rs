@@ -1,5 +1,5 @@
 //! Writes the inventory of an OCI image layout or a directory:
-//! `inventory oci:DIR|dir:DIR cyclonedx|spdx|json > FILE`.
+//! `inventory oci:DIR|dir:DIR cyclonedx|spdx|json [SUPPLIER] > FILE`.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -8,13 +8,13 @@ use std::path::Path;
 
 use touchmark_oci::{Digest, ImageConfig, ImageIndex, ImageManifest, ImageName, Limits as OciLimits};
 use touchmark_sbom::{
-    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, ImageSubject, Inventory, Limits,
+    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, ImageSubject, Inventory, Limits, Party,
     ScanError, Subject, cyclonedx, json, scan_directory, scan_layer, spdx,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [source, format] = arguments.as_slice() else {
+    let [source, format, supplier @ ..] = arguments.as_slice() else {
         return Err("usage: inventory oci:DIR|dir:DIR FORMAT".into());
     };
     let inventory = match source.split_once(':') {
@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(("dir", path)) => directory(Path::new(path))?,
         _ => return Err("the source starts with oci: or dir:".into()),
     };
-    let options = DocumentOptions::default();
+    let mut options = DocumentOptions::default();
+    options.supplier = supplier.first().cloned().map(Party::Organization);
     let document = match format.as_str() {
         "cyclonedx" => cyclonedx::to_json(&inventory, &options),
         "spdx" => spdx::to_json(&inventory, &options),

@@ -1,5 +1,11 @@
 //! Documents about real package databases (`testdata/sbom`), judged by the formats' own schemas (`testdata/schemas`).
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;

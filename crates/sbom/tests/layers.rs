@@ -1,5 +1,11 @@
 //! Layers: what a container would see of them, and what ends a scan.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::{self, Read, Write};
 
 use tar::{Builder, EntryType, Header};

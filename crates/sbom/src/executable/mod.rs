@@ -141,3 +141,151 @@ impl<'a> Window<'a> {
 pub(crate) const SMALLEST_BYTES: u64 = 512;
 const WINDOW_BYTES: usize = 256 << 10;
 const OVERLAP_BYTES: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const WRITABLE: u64 = 3;
+    const READ_ONLY: u64 = 2;
+    const LIST: &str = r#"{"packages":[]}"#;
+
+    /// A 64-bit little-endian file: each part starts at a multiple of 16 and is a section if it has flags.
+    fn elf(parts: &[(&[u8], Option<u64>)]) -> Vec<u8> {
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        bytes.resize(SMALLEST_BYTES as usize, 0);
+        let mut table = Vec::new();
+        for (part, flags) in parts {
+            bytes.resize(bytes.len().next_multiple_of(16), 0);
+            if let Some(flags) = flags {
+                let mut section = [0_u8; 64];
+                section[4] = 1;
+                section[8..16].copy_from_slice(&flags.to_le_bytes());
+                section[0x18..0x20].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+                section[0x20..0x28].copy_from_slice(&(part.len() as u64).to_le_bytes());
+                table.push(section);
+            }
+            bytes.extend_from_slice(part);
+        }
+        let offset = bytes.len() as u64;
+        bytes[0x28..0x30].copy_from_slice(&offset.to_le_bytes());
+        bytes[0x3a] = 64;
+        bytes[0x3c] = table.len() as u8;
+        bytes.extend(table.concat());
+        bytes
+    }
+
+    fn probed(bytes: &[u8]) -> Executable {
+        probe(bytes, &Limits::default()).unwrap().unwrap()
+    }
+
+    fn go_inline(modules: &str) -> Vec<u8> {
+        let mut bytes = b"\xff Go buildinf:\x08\x02".to_vec();
+        bytes.resize(32, 0);
+        let marked = [&[0x30; 16], modules.as_bytes(), &[0xf9; 16]].concat();
+        for text in [b"go1.22.1".as_slice(), &marked] {
+            bytes.extend([(text.len() & 0x7f) as u8 | 0x80, (text.len() >> 7) as u8]);
+            bytes.extend_from_slice(text);
+        }
+        bytes
+    }
+
+    fn go_pointers(modules: &str) -> (Vec<u8>, Vec<u8>) {
+        let mut header = b"\xff Go buildinf:\x08\x00".to_vec();
+        header.resize(32, 0);
+        let start = [
+            0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02, 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6,
+        ];
+        let end = [
+            0xf9, 0x32, 0x43, 0x31, 0x86, 0x18, 0x20, 0x72, 0x00, 0x82, 0x42, 0x10, 0x41, 0x16, 0xd8, 0xf2,
+        ];
+        (header, [&start, modules.as_bytes(), &end].concat())
+    }
+
+    fn zlib(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn lists_are_found_wherever_windows_end() {
+        let (go, rust) = (go_inline("mod\tm\tv1.0.0\t\n"), zlib(LIST));
+        for padding in [
+            0,
+            WINDOW_BYTES - 600,
+            WINDOW_BYTES - 16,
+            WINDOW_BYTES,
+            3 * WINDOW_BYTES + 4096,
+        ] {
+            let filler = vec![b'x'; padding];
+            let bytes = elf(&[(&filler, None), (&go, Some(WRITABLE)), (&rust, Some(READ_ONLY))]);
+            let found = probed(&bytes);
+            let info = found.go.unwrap();
+            assert_eq!(
+                (info.version.as_deref(), info.modules.as_str()),
+                (Some("go1.22.1"), "mod\tm\tv1.0.0\t\n")
+            );
+            assert_eq!(found.auditable.as_deref(), Some(LIST.as_bytes()), "{padding}");
+        }
+    }
+
+    #[test]
+    fn a_header_among_constants_is_not_build_information() {
+        let go = go_inline("mod\tm\tv1.0.0\t\n");
+        assert_eq!(probed(&elf(&[(&go, Some(READ_ONLY))])).go, None);
+    }
+
+    #[test]
+    fn a_list_that_starts_no_section_is_somebodys_data() {
+        let inside = [b"0123456789abcdef".as_slice(), &zlib(LIST)].concat();
+        assert_eq!(probed(&elf(&[(&inside, Some(READ_ONLY))])).auditable, None);
+    }
+
+    #[test]
+    fn modules_before_go_1_18_are_found_by_their_markers() {
+        let (header, modules) = go_pointers("path\tm\nmod\tm\tv1.0.0\t\n");
+        let found = probed(&elf(&[(&modules, Some(READ_ONLY)), (&header, Some(WRITABLE))]))
+            .go
+            .unwrap();
+        assert_eq!(
+            found,
+            GoBuildInfo {
+                version: None,
+                modules: "path\tm\nmod\tm\tv1.0.0\t\n".into()
+            }
+        );
+    }
+
+    #[test]
+    fn a_list_over_the_limit_is_left_out_and_said() {
+        let limits = Limits {
+            max_section_bytes: 100,
+            ..Limits::default()
+        };
+        let long = format!(r#"{{"packages":[{}]}}"#, " ".repeat(1000));
+        let found = probe(elf(&[(&zlib(&long), Some(READ_ONLY))]).as_slice(), &limits)
+            .unwrap()
+            .unwrap();
+        assert!(found.is_too_large && found.is_empty());
+    }
+
+    #[test]
+    fn finds_that_the_headers_cannot_confirm_are_said() {
+        let mut cut = elf(&[(&zlib(LIST), Some(READ_ONLY))]);
+        cut.truncate(cut.len() - 1);
+        assert!(probed(&cut).is_unconfirmed);
+        let list = zlib(LIST);
+        let many: Vec<(&[u8], Option<u64>)> = (0..20).map(|_| (list.as_slice(), None)).collect();
+        assert!(probed(&elf(&many)).is_unconfirmed, "more than are kept");
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        assert_eq!(probe(b"#!/bin/sh".as_slice(), &Limits::default()).unwrap(), None);
+        assert_eq!(probe(b"\x7fELF".as_slice(), &Limits::default()).unwrap(), None);
+        assert_eq!(probe(b"".as_slice(), &Limits::default()).unwrap(), None);
+    }
+}
