@@ -1,10 +1,6 @@
 //! Documents about real package databases (`testdata/sbom`), judged by the formats' own schemas (`testdata/schemas`).
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

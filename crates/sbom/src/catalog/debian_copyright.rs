@@ -45,7 +45,7 @@ fn short_name(name: &str) -> Option<License> {
 }
 
 fn gnu_name(name: &str) -> Option<String> {
-    let family = ["LGPL-", "AGPL-", "GPL-", "GFDL-"]
+    let family = ["LGPL-", "AGPL-", "GPL-", "GFDL-NIV-", "GFDL-"]
         .into_iter()
         .find(|family| name.starts_with(family))?;
     let number = name.strip_prefix(family)?;
@@ -61,10 +61,12 @@ fn gnu_name(name: &str) -> Option<String> {
     } else {
         format!("{number}.0")
     };
-    Some(format!(
-        "{family}{number}{}",
-        if later { "-or-later" } else { "-only" }
-    ))
+    let suffix = if later { "-or-later" } else { "-only" };
+    Some(match family {
+        // "No invariant sections".
+        "GFDL-NIV-" => format!("GFDL-{number}-no-invariants{suffix}"),
+        _ => format!("{family}{number}{suffix}"),
+    })
 }
 
 fn other_name(name: &str) -> String {
@@ -145,6 +147,8 @@ mod tests {
     fn names_outside_the_spdx_list_become_references() {
         let text = "Format: x\n\nLicense: public-domain\n";
         assert_eq!(expression(text).unwrap(), "LicenseRef-public-domain");
+        let free = "Format: x\n\nLicense: GFDL-NIV-1.3+\n";
+        assert_eq!(expression(free).unwrap(), "GFDL-1.3-no-invariants-or-later");
     }
 
     #[test]
