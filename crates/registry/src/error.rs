@@ -302,6 +302,9 @@ impl StoreError {
                 ..
             } => return transport_hint(source),
             Self::Unavailable { .. } => "try again later".into(),
+            Self::Credentials { registry, .. } => {
+                format!("run `docker login {registry}` again, or give a user name and password")
+            }
             Self::ReadOnly { .. } => "copy the image to a registry or an oci: directory first".into(),
             Self::Conflict { .. } => "try again when fewer writers are at work".into(),
             Self::Rejected { status: 409, .. } => {
@@ -452,8 +455,8 @@ impl fmt::Display for LayoutFault {
     }
 }
 
-/// A reason in a registry's error answer
-/// ([distribution-spec 1.1, "Error Codes"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)).
+/// A reason in a registry's error answer ([distribution-spec 1.1, "Error
+/// Codes"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCode {
     /// Such as `DENIED`.

@@ -26,8 +26,8 @@ pub struct Limits {
     pub max_credential_file_bytes: u64,
     /// How long a credential helper may run.
     pub credential_helper_timeout: Duration,
-    /// Blobs up to this size are uploaded in one request; larger ones in chunks of this size, which are held in memory. Registries in
-    /// front of S3 want at least 5 MiB.
+    /// Blobs up to this size are uploaded in one request; larger ones in chunks of this size, which are held in memory.
+    /// Registries in front of S3 want at least 5 MiB.
     pub upload_chunk_bytes: u64,
     /// Entries of an archive.
     pub max_archive_entries: usize,

@@ -59,7 +59,8 @@ pub enum CredentialSource {
         /// The password or token.
         password: Secret,
     },
-    /// One user for whatever registry is asked, as `--registry-username` means it. The caller sees to it that only one registry is.
+    /// One user for whatever registry is asked, as `--registry-username` means it. The caller sees to it that only one
+    /// registry is.
     BasicEverywhere {
         /// The user.
         username: String,

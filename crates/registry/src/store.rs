@@ -14,8 +14,9 @@ pub type BlobReader = Pin<Box<dyn AsyncRead + Send>>;
 
 /// A place that keeps images and what is said about them: a registry, an OCI layout, an archive.
 ///
-/// Everything fetched is checked against its digest and within [`touchmark_oci::Limits`] before it is returned. `NotFound` means that
-/// the store answered and has no such thing; a store that could not answer says so with another error, and "no" is never guessed.
+/// Everything fetched is checked against its digest and within [`touchmark_oci::Limits`] before it is returned.
+/// `NotFound` means that the store answered and has no such thing; a store that could not answer says so with another
+/// error, and "no" is never guessed.
 pub trait ImageStore: Send + Sync {
     /// Finds what a reference points at now. A reference with a digest is itself the answer, without a request.
     fn resolve(&self, image: &ImageRef) -> impl Future<Output = Result<PinnedRef, StoreError>> + Send;
@@ -55,8 +56,8 @@ pub trait ImageStore: Send + Sync {
         blob: &Content,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Makes a blob of `from`, another repository of the same registry, one of `name` too, without moving it. `false` where the store
-    /// cannot do that, or did not: then the blob has to be pushed.
+    /// Makes a blob of `from`, another repository of the same registry, one of `name` too, without moving it. `false`
+    /// where the store cannot do that, or did not: then the blob has to be pushed.
     fn mount_blob(
         &self,
         name: &ImageName,

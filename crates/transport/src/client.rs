@@ -93,8 +93,8 @@ impl Client {
             .await
     }
 
-    /// [`Client::send`], and reads at most `max_bytes` of body. A body that breaks off is fetched again where the request may be
-    /// repeated.
+    /// [`Client::send`], and reads at most `max_bytes` of body. A body that breaks off is fetched again where the
+    /// request may be repeated.
     ///
     /// # Errors
     /// [`TransportError`]; an error status is an answer.
@@ -174,8 +174,8 @@ impl Client {
         }
     }
 
-    /// The request as it goes on to `target`: without credentials if that is another origin. A registry on the Internet cannot make
-    /// a client ask servers on the client's own machine, nor give up HTTPS.
+    /// The request as it goes on to `target`: without credentials if that is another origin. A registry on the Internet
+    /// cannot make a client ask servers on the client's own machine, nor give up HTTPS.
     fn redirected(&self, mut request: Request, target: Url) -> Result<Request, TransportError> {
         self.check_url(&target)?;
         let loopback = |url: &Url| url.host_str().is_some_and(is_loopback);
@@ -249,8 +249,8 @@ impl Shared {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false);
-        // Without roots no TLS connection succeeds: the plain lanes can't be used for one by mistake. A proxy for plain HTTP may
-        // itself be reached by HTTPS, so that lane keeps its roots.
+        // Without roots no TLS connection succeeds: the plain lanes can't be used for one by mistake. A proxy for plain
+        // HTTP may itself be reached by HTTPS, so that lane keeps its roots.
         builder = match (secure, direct) {
             (false, true) => builder.tls_certs_only([]),
             _ => builder.tls_certs_merge(self.roots.iter().cloned()),

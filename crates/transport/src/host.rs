@@ -1,7 +1,8 @@
 //! Which hosts are this machine.
 
 /// Whether `host`, a name or address with or without a port, is this machine by its spelling: `localhost`, names under
-/// `.localhost` ([RFC 6761 §6.3](https://www.rfc-editor.org/rfc/rfc6761#section-6.3)), `127.0.0.0/8` and `[::1]`. No name is looked up.
+/// `.localhost` ([RFC 6761 §6.3](https://www.rfc-editor.org/rfc/rfc6761#section-6.3)), `127.0.0.0/8` and `[::1]`. No
+/// name is looked up.
 pub fn is_loopback(host: &str) -> bool {
     let bare = without_port(host);
     let name = bare.trim_end_matches('.').to_ascii_lowercase();

@@ -1,9 +1,9 @@
 //! Authentication: who is told what.
 //!
-//! Every request goes out anonymous until its registry asks for more; then what it asked for is remembered, so that later requests
-//! bring it along. Credentials go to the registry itself (`Basic`) or to the token server that it names (`Bearer`,
-//! [distribution token protocol](https://distribution.github.io/distribution/spec/auth/token/)), and nowhere else. Tokens are kept by
-//! registry, scope and identity, so that one identity never borrows another's.
+//! Every request goes out anonymous until its registry asks for more; then what it asked for is remembered, so that
+//! later requests bring it along. Credentials go to the registry itself (`Basic`) or to the token server that it names
+//! (`Bearer`, [distribution token protocol](https://distribution.github.io/distribution/spec/auth/token/)), and nowhere
+//! else. Tokens are kept by registry, scope and identity, so that one identity never borrows another's.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -97,8 +97,8 @@ impl Head for Answer {
 }
 
 impl RegistryClient {
-    /// Sends a request that may be answered "who are you?": at most three times, once with what is remembered, once with a fresh
-    /// token or credential, once with the scope that the registry itself asks for.
+    /// Sends a request that may be answered "who are you?": at most three times, once with what is remembered, once
+    /// with a fresh token or credential, once with the scope that the registry itself asks for.
     pub(super) async fn authorized<T: Head, F>(
         &self,
         repository: &Repository,

@@ -276,7 +276,8 @@ impl RegistryClient {
 }
 
 impl Upload<'_> {
-    /// One chunk ([distribution-spec 1.1, "Pushing a blob in chunks"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)).
+    /// One chunk ([distribution-spec 1.1, "Pushing a blob in
+    /// chunks"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)).
     async fn send_chunk(
         &mut self,
         client: &RegistryClient,

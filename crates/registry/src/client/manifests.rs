@@ -18,8 +18,9 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 const OCI_SUBJECT: &str = "oci-subject";
 
 impl RegistryClient {
-    /// Asks by `HEAD`, which registries count less, and by `GET` where the answer to that has no digest. The digest of a `HEAD` is
-    /// no more than where the registry says that the tag points, as much as that of a `GET`; what is fetched by it is checked.
+    /// Asks by `HEAD`, which registries count less, and by `GET` where the answer to that has no digest. The digest of
+    /// a `HEAD` is no more than where the registry says that the tag points, as much as that of a `GET`; what is
+    /// fetched by it is checked.
     pub(super) async fn resolve_image(&self, image: &ImageRef) -> Result<PinnedRef, StoreError> {
         if let Some(pinned) = image.as_pinned() {
             return Ok(pinned);

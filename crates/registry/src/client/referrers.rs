@@ -1,9 +1,12 @@
 //! What refers to an image: the referrers API and the fallback tag, read and written.
 //!
-//! [distribution-spec 1.1, "Listing Referrers"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers)
-//! and ["Referrers Tag Schema"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema). Both are
-//! always read, because clients disagree about which of them a registry has, and evidence written by one must be found by the
-//! other. Only "no such thing" leads from one to the other: a registry that is busy or refuses has not said that there are none.
+//! [distribution-spec 1.1, "Listing
+//! Referrers"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers) and
+//! ["Referrers Tag
+//! Schema"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema). Both are
+//! always read, because clients disagree about which of them a registry has, and evidence written by one must be found
+//! by the other. Only "no such thing" leads from one to the other: a registry that is busy or refuses has not said that
+//! there are none.
 
 use std::collections::HashSet;
 
@@ -127,9 +130,9 @@ impl RegistryClient {
         Ok(collected.found)
     }
 
-    /// After a push: makes sure that the manifest is found by its subject. A registry that promises to list it (`OCI-Subject`) is
-    /// believed if it has the API at all, which some that promise don't; one that has the API and did not promise is asked; and for
-    /// all others the fallback tag is written.
+    /// After a push: makes sure that the manifest is found by its subject. A registry that promises to list it
+    /// (`OCI-Subject`) is believed if it has the API at all, which some that promise don't; one that has the API and
+    /// did not promise is asked; and for all others the fallback tag is written.
     pub(super) async fn list_under(
         &self,
         name: &ImageName,
@@ -185,8 +188,9 @@ fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
     })
 }
 
-/// Whether an answer says that there is no referrers API: 404, what older registries say to a path they don't know (400, 405, 406), or
-/// a page for people. Never 401, 403, 429 or 5xx: those say nothing about whether there are referrers.
+/// Whether an answer says that there is no referrers API: 404, what older registries say to a path they don't know
+/// (400, 405, 406), or a page for people. Never 401, 403, 429 or 5xx: those say nothing about whether there are
+/// referrers.
 fn has_no_api(answer: &Answer) -> bool {
     match answer.status.as_u16() {
         404..=406 => true,

@@ -51,8 +51,8 @@ impl Repository {
         &self.base
     }
 
-    /// What a `Location` or `Link` of this registry means. Registries behind a proxy that ends TLS name themselves by plain HTTP; the
-    /// registry's own scheme is kept for its own host.
+    /// What a `Location` or `Link` of this registry means. Registries behind a proxy that ends TLS name themselves by
+    /// plain HTTP; the registry's own scheme is kept for its own host.
     pub(super) fn target(&self, base: &Url, text: &str) -> Option<Url> {
         let mut url = base.join(text).ok()?;
         if url.host() == self.base.host()

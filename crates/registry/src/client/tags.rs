@@ -4,15 +4,17 @@
 //! state overwrite each other, and the one that wrote first is lost though both were told that all went well. So a writer here
 //!
 //! 1. takes its turn among the writers of this process,
-//! 2. reads, changes, pushes what the change needs, reads again if that took requests, and writes only if nothing changed meanwhile, so that
-//!    the time between its last read and its write is one request,
-//! 3. then watches the tag: it reads it again several times, over several times as long as its own read and write took. If its
-//!    change is gone, it starts over with what it finds; if others wrote, it watches afresh. It returns once its change has stayed.
+//! 2. reads, changes, pushes what the change needs, reads again if that took requests, and writes only if nothing
+//!    changed meanwhile, so that the time between its last read and its write is one request,
+//! 3. then watches the tag: it reads it again several times, over several times as long as its own read and write took.
+//!    If its change is gone, it starts over with what it finds; if others wrote, it watches afresh. It returns once its
+//!    change has stayed.
 //!
-//! What this gives: a writer whose change is overwritten while it watches puts it back, and every writer of this kind leaves what it finds in
-//! place. Writers of this kind lose nothing as long as none of them stops for longer than the others watch between its last
-//! read and its write (such as a process that is suspended just there). What it cannot give: protection from a writer that reads, waits for long,
-//! and then overwrites (other tools do), or from a registry that serves old states. With the referrers API no tag is written and none of this is needed.
+//! What this gives: a writer whose change is overwritten while it watches puts it back, and every writer of this kind
+//! leaves what it finds in place. Writers of this kind lose nothing as long as none of them stops for longer than the
+//! others watch between its last read and its write (such as a process that is suspended just there). What it cannot
+//! give: protection from a writer that reads, waits for long, and then overwrites (other tools do), or from a registry
+//! that serves old states. With the referrers API no tag is written and none of this is needed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

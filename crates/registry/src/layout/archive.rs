@@ -69,7 +69,7 @@ pub(super) fn open(name: &ImageName, limits: Limits, at: &At) -> Result<Reader, 
     })
 }
 
-/// [`index_members`] for those outside of this crate that feed it what no one should: its fuzz target.
+/// Finds the regular files of a tar archive, as opening one does; public for the fuzz target, which feeds it what no one should.
 ///
 /// # Errors
 /// [`StoreError::InvalidLayout`] and [`StoreError::Io`].
@@ -91,8 +91,9 @@ fn failed(at: &At, path: &Path, error: FileError) -> StoreError {
     }
 }
 
-/// Finds the regular files of a tar archive. Links within the archive are followed; those that lead nowhere are left out, and so are names that
-/// lead out of it. Of several members with one name the last counts, as when unpacking. Reads headers only, never contents.
+/// Finds the regular files of a tar archive. Links within the archive are followed; those that lead nowhere are left
+/// out, and so are names that lead out of it. Of several members with one name the last counts, as when unpacking.
+/// Reads headers only, never contents.
 ///
 /// # Errors
 /// [`FileError`]: compressed, too many entries, not a tar archive, or ends too early.

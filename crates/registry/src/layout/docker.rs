@@ -1,8 +1,8 @@
 //! What `docker save` writes, shown as a layout.
 //!
-//! `manifest.json` lists images by the names of their configuration and layer files
-//! ([docker image spec 1.2, "Combined Image JSON + Filesystem Changeset Format"](https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md)).
-//! There is no manifest in the archive, so one is made: OCI, layers as they are, digests computed from the bytes.
+//! `manifest.json` lists images by the names of their configuration and layer files ([docker image spec 1.2, "Combined
+//! Image JSON + Filesystem Changeset Format"](https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md)). There is
+//! no manifest in the archive, so one is made: OCI, layers as they are, digests computed from the bytes.
 
 use std::io::Read;
 

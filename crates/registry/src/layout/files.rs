@@ -115,9 +115,9 @@ impl Archive {
     }
 }
 
-/// Opens a regular file under `root`. Links are followed as long as they stay within: a layout from elsewhere must not make us read, and
-/// then perhaps push, other files of this machine. Someone who changes the layout while it is read can at worst make the read fail, since
-/// what is read is checked by its digest.
+/// Opens a regular file under `root`. Links are followed as long as they stay within: a layout from elsewhere must not
+/// make us read, and then perhaps push, other files of this machine. Someone who changes the layout while it is read
+/// can at worst make the read fail, since what is read is checked by its digest.
 fn open_within(root: &Path, path: &str) -> Result<Opened, FileError> {
     let root = root.canonicalize()?;
     let real = root.join(path).canonicalize()?;

@@ -23,8 +23,8 @@ use reader::{Reader, blob_path};
 
 /// An OCI image layout directory.
 ///
-/// Everything is stored as the specification says, referrers in `index.json` without a tag, where `oras` finds them. Reading also
-/// follows the fallback tag that other tools write into layouts.
+/// Everything is stored as the specification says, referrers in `index.json` without a tag, where `oras` finds them.
+/// Reading also follows the fallback tag that other tools write into layouts.
 #[derive(Clone)]
 pub struct LayoutStore {
     path: PathBuf,
@@ -82,9 +82,9 @@ impl LayoutStore {
 
 /// A layout in a tar archive, or what `docker save` writes, read only.
 ///
-/// An archive of docker's is shown as a layout: its layers as they are, uncompressed or not, and a manifest made up of them and of
-/// the image's configuration. That manifest's digest is the same for the same archive, and has nothing to do with the digest that a registry
-/// knows the image by.
+/// An archive of docker's is shown as a layout: its layers as they are, uncompressed or not, and a manifest made up of
+/// them and of the image's configuration. That manifest's digest is the same for the same archive, and has nothing to
+/// do with the digest that a registry knows the image by.
 #[derive(Clone)]
 pub struct ArchiveStore {
     name: ImageName,

@@ -1,7 +1,8 @@
 //! Writing a layout directory. Everything here blocks.
 //!
-//! Every file is written beside its place and renamed into it, so that a reader sees the old or the new file and a crash leaves
-//! nothing half written. Writers of `index.json` hold a lock on `.touchmark.lock`; tools that know nothing of it are not held off.
+//! Every file is written beside its place and renamed into it, so that a reader sees the old or the new file and a
+//! crash leaves nothing half written. Writers of `index.json` hold a lock on `.touchmark.lock`; tools that know nothing
+//! of it are not held off.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write;

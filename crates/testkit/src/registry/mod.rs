@@ -1,7 +1,7 @@
 //! A registry in the process of the test: in memory, on loopback, and as faulty as asked.
 //!
-//! It answers as [distribution-spec 1.1](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) says, unless one of
-//! [`Knobs`] says otherwise, and remembers what it was asked.
+//! It answers as [distribution-spec 1.1](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) says,
+//! unless one of [`Knobs`] says otherwise, and remembers what it was asked.
 
 mod auth;
 mod knobs;
