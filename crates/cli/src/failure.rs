@@ -20,6 +20,7 @@ pub(crate) struct TimedOut {
 pub(crate) struct Mistake {
     message: String,
     hint: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Mistake {
@@ -28,6 +29,19 @@ impl Mistake {
         Self {
             message: message.into(),
             hint: hint.into(),
+            source: None,
+        }
+    }
+
+    /// The same, with what it came from.
+    pub(crate) fn from_error(
+        source: impl std::error::Error + Send + Sync + 'static,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            source: Some(Box::new(source)),
+            ..Self::new(message, hint)
         }
     }
 }

@@ -96,10 +96,12 @@ fn load_signer(reference: &KeyRef) -> anyhow::Result<Signer> {
     file.unlock(password.as_bytes())
         .map(Signer::from)
         .map_err(|error| match error {
-            DecryptError::WrongPassword => anyhow::Error::new(error).context(Mistake::new(
+            DecryptError::WrongPassword => Mistake::from_error(
+                error,
                 "wrong password",
                 "COSIGN_PASSWORD or TOUCHMARK_PASSWORD holds the password, or is unset to be asked",
-            )),
+            )
+            .into(),
             other => other.into(),
         })
 }

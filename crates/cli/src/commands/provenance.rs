@@ -119,13 +119,12 @@ fn platform(choice: &str, environment: &BTreeMap<String, String>) -> anyhow::Res
 }
 
 fn explain(error: GenerateError, platform: Platform) -> anyhow::Error {
-    let missing = matches!(error, GenerateError::MissingVariables { .. });
-    let error = anyhow::Error::new(error);
-    if missing {
+    const MESSAGE: &str = "cannot describe the build";
+    if matches!(error, GenerateError::MissingVariables { .. }) {
         let hint = format!(
             "--builder {platform} needs a job of that platform; --builder local describes any machine"
         );
-        return error.context(Mistake::new("cannot describe the build", hint));
+        return Mistake::from_error(error, MESSAGE, hint).into();
     }
-    error.context("cannot describe the build")
+    anyhow::Error::new(error).context(MESSAGE)
 }

@@ -1,0 +1,118 @@
+//! SBOMs: the right packages, the same bytes, and files where they were asked for.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::stage::{Stage, repository};
+
+#[test]
+fn the_shipped_image_has_exactly_the_packages_that_its_package_managers_say() {
+    let stage = Stage::with_image();
+    stage
+        .run(&[
+            "sbom",
+            "-o",
+            "cyclonedx-json=c.json",
+            "-o",
+            "spdx-json=s.json",
+            "oci:image:app",
+        ])
+        .ok();
+    let found: BTreeSet<(String, String)> = components(&stage)
+        .iter()
+        .filter_map(|component| {
+            let purl = component["purl"].as_str()?;
+            let ecosystem = purl.strip_prefix("pkg:")?.split('/').next()?.to_owned();
+            Some((
+                ecosystem,
+                format!("{}@{}", name(component), component["version"].as_str()?),
+            ))
+        })
+        .collect();
+    let expected = expected();
+    let missing: Vec<_> = expected.difference(&found).collect();
+    let surplus: Vec<_> = found.difference(&expected).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "missing {missing:?}, surplus {surplus:?}"
+    );
+}
+
+fn components(stage: &Stage) -> Vec<Value> {
+    let document: Value = serde_json::from_slice(&stage.read("c.json")).unwrap();
+    let components = document["components"].as_array().unwrap();
+    components
+        .iter()
+        .filter(|component| component["type"] != "operating-system")
+        .cloned()
+        .collect()
+}
+
+fn name(component: &Value) -> String {
+    let name = component["name"].as_str().unwrap();
+    match component["group"].as_str() {
+        Some(group) => format!("{group}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+fn expected() -> BTreeSet<(String, String)> {
+    let path = repository().join("testdata/images/expected.json");
+    let document: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut expected = BTreeSet::new();
+    for (ecosystem, packages) in document.as_object().unwrap() {
+        for package in packages.as_array().into_iter().flatten() {
+            let (name, version) = (
+                package["name"].as_str().unwrap(),
+                package["version"].as_str().unwrap(),
+            );
+            expected.insert((ecosystem.clone(), format!("{name}@{version}")));
+        }
+    }
+    expected
+}
+
+#[test]
+fn the_same_image_gives_the_same_bytes_wherever_it_lies() {
+    let (one, two) = (Stage::with_image(), Stage::with_image());
+    for format in ["cyclonedx-json", "spdx-json", "json"] {
+        let first = one.run(&["sbom", "-o", format, "oci:image:app"]).ok().stdout;
+        assert_eq!(
+            first,
+            two.run(&["sbom", "-o", format, "oci:image:app"]).ok().stdout,
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn source_date_epoch_sets_the_time_and_nonsense_is_refused() {
+    let stage = Stage::with_image();
+    let sbom = ["sbom", "-o", "spdx-json", "oci:image:app"];
+    let run = stage.run_with(&sbom, &[("SOURCE_DATE_EPOCH", "86400")]).ok();
+    assert_eq!(run.json()["creationInfo"]["created"], "1970-01-02T00:00:00Z");
+    stage
+        .run_with(&sbom, &[("SOURCE_DATE_EPOCH", "yesterday")])
+        .undecided();
+}
+
+#[test]
+fn a_table_is_for_people() {
+    let stage = Stage::with_image();
+    let run = stage.run(&["sbom", "oci:image:app"]).ok();
+    assert!(run.stdout.starts_with("NAME"), "{}", run.stdout);
+    assert!(run.stdout.contains("zlib1g"), "{}", run.stdout);
+}
+
+#[test]
+fn a_directory_is_scanned_like_an_image() {
+    let stage = Stage::empty();
+    std::fs::create_dir_all(stage.path("root/node_modules/left")).unwrap();
+    stage.write(
+        "root/node_modules/left/package.json",
+        r#"{"name":"left","version":"1.2.3"}"#,
+    );
+    let run = stage.run(&["sbom", "-o", "json", "dir:root"]).ok();
+    assert!(run.stdout.contains("pkg:npm/left@1.2.3"), "{}", run.stdout);
+}
