@@ -4,8 +4,9 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use touchmark_registry::{CredentialSource, RegistryOptions, Secret, Stores};
+use tracing_subscriber::EnvFilter;
 
-use crate::arguments::Common;
+use crate::arguments::{ColorChoice, Common};
 use crate::files::read_input;
 use crate::progress::Progress;
 use crate::render::{Style, Tone, to_stderr};
@@ -23,7 +24,11 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the files that the common flags name and sets up the stores. Contacts nobody.
     pub(crate) fn new(common: Common) -> anyhow::Result<Self> {
-        let shown = !common.quiet && !common.no_progress && std::io::stderr().is_terminal();
+        if common.verbose > 0 {
+            tell_requests(common.color);
+        }
+        let shown =
+            !common.quiet && common.verbose == 0 && !common.no_progress && std::io::stderr().is_terminal();
         let progress = Arc::new(Progress::new(shown));
         let stores = Stores::new(registry_options(&common, &progress)?)?;
         Ok(Self {
@@ -65,6 +70,18 @@ impl Context {
         let mark = self.stderr_style().paint(Tone::Caution, "warning:");
         self.progress.suspend(|| to_stderr(&format!("{mark} {text}")));
     }
+}
+
+/// `-v`: each request and its status on standard error. URLs are redacted where they are logged.
+fn tell_requests(color: ColorChoice) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new("touchmark=debug,touchmark_transport=debug"))
+        .with_writer(std::io::stderr)
+        .with_ansi(Style::for_stderr(color).is_colored())
+        .with_target(false)
+        .without_time();
+    // Fails when there is one already, and that one will do.
+    let _ = subscriber.try_init();
 }
 
 fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result<RegistryOptions> {

@@ -87,6 +87,9 @@ fn push_reason(text: &mut String, reason: &Reason, indent: usize, style: Style) 
             detail(&seen.origin.to_string())
         ));
     }
+    if reason.more_seen() > 0 {
+        text.push_str(&format!("{:indent$}  and {} more\n", "", reason.more_seen()));
+    }
     if reason.seen().is_empty() {
         text.push_str(&format!("{:indent$}  {}\n", "", detail(&reason.to_string())));
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use touchmark_registry::StoreError;
+use touchmark_verify::{DescendError, VerifyError};
 
 use crate::render::{Style, Tone, harmless, to_stderr};
 
@@ -85,17 +87,19 @@ fn messages(error: &anyhow::Error) -> Vec<String> {
     messages
 }
 
-/// The first way out that an error in the chain knows.
+/// The first way out that an error in the chain knows. A transparent error stands in the chain for the one it wraps.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(mistake) = cause.downcast_ref::<Mistake>() {
             Some(mistake.hint.clone())
         } else if cause.is::<TimedOut>() {
             Some("a larger --timeout waits longer; -v shows what it waits for".to_owned())
-        } else if let Some(store) = cause.downcast_ref::<touchmark_registry::StoreError>() {
+        } else if let Some(store) = cause.downcast_ref::<StoreError>() {
             store.hint()
+        } else if let Some(verify) = cause.downcast_ref::<VerifyError>() {
+            verify.hint()
         } else {
-            None
+            cause.downcast_ref::<DescendError>().and_then(DescendError::hint)
         }
     })
 }

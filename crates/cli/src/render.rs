@@ -57,6 +57,11 @@ impl Style {
         Self { color }
     }
 
+    /// Whether there is colour.
+    pub(crate) fn is_colored(self) -> bool {
+        self.color
+    }
+
     /// `text` in its tone.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         let style = console::Style::new().force_styling(self.color);

@@ -124,11 +124,9 @@ impl Client {
         loop {
             let (outcome, wait) = match self.follow(request.clone()).await {
                 Ok(response) => {
-                    let wait = wait_after(request, &response);
-                    if wait.is_some()
-                        && let Some(delay) =
-                            wait.and_then(|asked| policy.delay(attempt, started.elapsed(), asked))
-                    {
+                    let delay = wait_after(request, &response)
+                        .and_then(|asked| policy.delay(attempt, started.elapsed(), asked));
+                    if let Some(delay) = delay {
                         tokio::time::sleep(delay).await;
                         attempt += 1;
                         continue;
@@ -209,7 +207,14 @@ impl Client {
         let upload = Duration::from_secs(request.body.len() as u64 / options.min_upload_rate.max(1));
         let limit = options.connect_timeout + options.idle_timeout + upload;
         let url = RedactedUrl::new(&request.url);
-        match tokio::time::timeout(limit, builder.send()).await {
+        let outcome = tokio::time::timeout(limit, builder.send()).await;
+        match &outcome {
+            Ok(Ok(answer)) => {
+                tracing::debug!(method = %request.method, %url, status = answer.status().as_u16())
+            }
+            _ => tracing::debug!(method = %request.method, %url, "no answer"),
+        }
+        match outcome {
             Err(_) => Err(TransportError::Timeout { url, limit }),
             Ok(Err(source)) => Err(TransportError::Connection {
                 url,

@@ -97,3 +97,13 @@ pub enum DescendError {
         limit: usize,
     },
 }
+
+impl DescendError {
+    /// What the user could do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

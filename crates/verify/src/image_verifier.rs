@@ -126,3 +126,14 @@ pub enum VerifyError {
     #[error(transparent)]
     Shared(Arc<Self>),
 }
+
+impl VerifyError {
+    /// What the user could do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Shared(error) => error.hint(),
+            Self::Reference(_) => None,
+        }
+    }
+}
