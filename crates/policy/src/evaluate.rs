@@ -8,15 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use touchmark_attestation::{Statement, predicate_types};
 use touchmark_provenance::BuildFacts;
-use touchmark_sigstore::{Claim, Finding, Findings, Place, Rejected, Rejection, Signer};
+use touchmark_sigstore::{Alleged, Claim, Finding, Findings, Place, Rejected, Rejection, Signer};
 
 use crate::decision::{OmittedEvidence, RequirementOutcome, Support};
 use crate::provenance::{Found, ProvenanceExpectations, Unmet};
-use crate::reason::{Ask, Cause, Seen};
-use crate::{Policy, ProvenanceField, Reason, Requirement, RequirementKind, Wanted};
-
-/// How many documents one reason lists. A public repository can hold any number; the decision's evidence has them all.
-const MAX_SEEN: usize = 16;
+use crate::reason::{Ask, Cause};
+use crate::{Policy, ProvenanceField, Reason, Requirement, Seen, Sightings, Wanted};
 
 /// What becomes of `requirement`.
 pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Findings) -> RequirementOutcome {
@@ -24,7 +21,7 @@ pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Fin
         policy,
         requirement,
         support: Vec::new(),
-        others: Vec::new(),
+        others: Sightings::default(),
         unfit: BTreeMap::new(),
     };
     for finding in findings.claims() {
@@ -69,9 +66,9 @@ struct Tally<'a> {
     /// What counts.
     support: Vec<Support>,
     /// What is of the right kind and by somebody else.
-    others: Vec<Seen>,
+    others: Sightings,
     /// What is by the right signer and says the wrong thing.
-    unfit: BTreeMap<Flaw, Vec<Seen>>,
+    unfit: BTreeMap<Flaw, Sightings>,
 }
 
 /// What is wrong with a claim of the right kind by the right signer.
@@ -126,7 +123,7 @@ impl Tally<'_> {
         let mut reasons: Vec<Reason> = self
             .unfit
             .iter()
-            .map(|(flaw, seen)| flaw.reason(capped(seen)))
+            .map(|(flaw, seen)| flaw.reason(seen.clone()))
             .collect();
         if !signed.is_empty() {
             let signed = signed.iter().map(|name| (*name).to_owned()).collect();
@@ -141,7 +138,7 @@ impl Tally<'_> {
             reasons.push(Reason::Rejected {
                 wanted: self.ask(),
                 cause,
-                seen: capped(&seen),
+                seen,
             });
         }
         if reasons.is_empty() {
@@ -151,7 +148,7 @@ impl Tally<'_> {
                 .map(|finding| self.seen(describe(&finding.claim), finding));
             reasons.push(Reason::Missing {
                 wanted: self.ask(),
-                seen: seen.take(MAX_SEEN).collect(),
+                seen: seen.collect(),
             });
         }
         reasons.extend(
@@ -165,16 +162,16 @@ impl Tally<'_> {
     }
 
     /// What does not count, by why it does not.
-    fn rejected(&self, findings: &Findings) -> BTreeMap<Cause, Vec<Seen>> {
-        let mut causes: BTreeMap<Cause, Vec<Seen>> = BTreeMap::new();
+    fn rejected(&self, findings: &Findings) -> BTreeMap<Cause, Sightings> {
+        let mut causes: BTreeMap<Cause, Sightings> = BTreeMap::new();
         if !self.others.is_empty() {
             causes.insert(Cause::WrongKey, self.others.clone());
         }
-        let kind = self.requirement.kind();
+        let wanted = self.requirement.wanted();
         for rejected in findings
             .rejected()
             .iter()
-            .filter(|rejected| may_be(rejected, kind))
+            .filter(|rejected| may_be(rejected, wanted))
         {
             let value = chain(&rejected.rejection);
             let seen = Seen {
@@ -206,22 +203,21 @@ impl Tally<'_> {
     }
 }
 
-fn capped(seen: &[Seen]) -> Vec<Seen> {
-    seen.iter().take(MAX_SEEN).cloned().collect()
-}
-
 /// Whether a claim is the kind of thing that is wanted.
 fn is_of_kind(claim: &Claim, wanted: &Wanted) -> bool {
     match (wanted, claim) {
         (Wanted::Signature { .. }, Claim::Signature { .. }) => true,
-        (Wanted::Attestation { predicate_type }, Claim::Attestation(statement)) => {
-            statement.predicate_type() == predicate_type.uri()
-        }
-        (Wanted::Provenance(_), Claim::Attestation(statement)) => {
-            PROVENANCE.contains(&statement.predicate_type())
-        }
-        (Wanted::Signature { .. }, Claim::Attestation(_))
-        | (Wanted::Attestation { .. } | Wanted::Provenance(_), Claim::Signature { .. }) => false,
+        (_, Claim::Attestation(statement)) => is_of_type(statement.predicate_type(), wanted),
+        (Wanted::Attestation { .. } | Wanted::Provenance(_), Claim::Signature { .. }) => false,
+    }
+}
+
+/// Whether an attestation of this type is wanted.
+fn is_of_type(found: &str, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::Signature { .. } => false,
+        Wanted::Attestation { predicate_type } => found == predicate_type.uri(),
+        Wanted::Provenance(_) => PROVENANCE.contains(&found),
     }
 }
 
@@ -290,7 +286,7 @@ impl Flaw {
         }
     }
 
-    fn reason(&self, seen: Vec<Seen>) -> Reason {
+    fn reason(&self, seen: Sightings) -> Reason {
         match self.clone() {
             Self::Annotation { key, wanted } => Reason::AnnotationMismatch { key, wanted, seen },
             Self::Mismatch { field, wanted } => Reason::ProvenanceMismatch { field, wanted, seen },
@@ -310,12 +306,15 @@ fn cause(rejection: &Rejection) -> Cause {
     }
 }
 
-/// Whether a rejected document may be what is wanted. Legacy tags say what they hold; what a bundle holds is not known before its
-/// signature is verified.
-fn may_be(rejected: &Rejected, kind: RequirementKind) -> bool {
-    match &rejected.origin.place {
-        Place::LegacyTag(tag) if tag.as_str().ends_with(".sig") => kind == RequirementKind::Signature,
-        Place::LegacyTag(tag) if tag.as_str().ends_with(".att") => kind != RequirementKind::Signature,
-        Place::LegacyTag(_) | Place::Referrers => true,
+/// Whether a rejected document may be what is wanted, going by what it says it is, or by where it is when it does not say. Nothing
+/// vouches for either: the answer words a denial and plays no part in making it.
+fn may_be(rejected: &Rejected, wanted: &Wanted) -> bool {
+    let signature = matches!(wanted, Wanted::Signature { .. });
+    match (&rejected.alleged, &rejected.origin.place) {
+        (Alleged::Signature, _) => signature,
+        (Alleged::Attestation { predicate_type }, _) => is_of_type(predicate_type, wanted),
+        (_, Place::LegacyTag(tag)) if tag.as_str().ends_with(".sig") => signature,
+        (_, Place::LegacyTag(tag)) if tag.as_str().ends_with(".att") => !signature,
+        (_, Place::LegacyTag(_) | Place::Referrers) => true,
     }
 }

@@ -7,10 +7,9 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use touchmark_attestation::PredicateType;
 use touchmark_oci::{Digest, ImageName};
-use touchmark_sigstore::Origin;
 
-use crate::decision::{OmittedEvidence, OriginText};
-use crate::{ProvenanceField, RequirementKind};
+use crate::decision::OmittedEvidence;
+use crate::{ProvenanceField, RequirementKind, Seen, Sightings};
 
 /// Why an image or one of its requirements fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +32,7 @@ pub enum Reason {
         /// What is asked for.
         wanted: Ask,
         /// Authentic documents of other kinds.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// There is something, and it does not count.
     Rejected {
@@ -42,7 +41,7 @@ pub enum Reason {
         /// Why it does not count.
         cause: Cause,
         /// The documents.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// Some of the signers, and not enough of them.
     TooFewSigners {
@@ -60,7 +59,7 @@ pub enum Reason {
         /// The value asked for.
         wanted: String,
         /// The values found.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// The provenance says something else.
     ProvenanceMismatch {
@@ -69,7 +68,7 @@ pub enum Reason {
         /// The value asked for.
         wanted: String,
         /// The values found.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// The provenance does not say, or not in a way that this build type is known to say it.
     ProvenanceSilent {
@@ -78,12 +77,12 @@ pub enum Reason {
         /// The value asked for.
         wanted: String,
         /// What each statement lacks.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// The provenance is authentic and not valid SLSA provenance.
     ProvenanceMalformed {
         /// The statements, each with what is wrong with it.
-        seen: Vec<Seen>,
+        seen: Sightings,
     },
     /// Evidence was left unread because of a limit; what is missing may be among it.
     EvidenceOmitted(OmittedEvidence),
@@ -131,41 +130,6 @@ impl fmt::Display for Ask {
             [] => f.write_str(" by nobody"),
             signers => write!(f, " by {}", signers.join(" or ")),
         }
-    }
-}
-
-/// Something that was seen, and where.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Seen {
-    /// The value, or what is wrong with the document.
-    pub value: String,
-    /// Who signed it, by the policy's name or as a key.
-    pub signer: Option<String>,
-    /// Where it is.
-    pub origin: Origin,
-}
-
-impl fmt::Display for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.value)?;
-        if let Some(signer) = &self.signer {
-            write!(f, ", by {signer}")?;
-        }
-        write!(f, ", in {}", self.origin)
-    }
-}
-
-impl Serialize for Seen {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Seen", 3)?;
-        object.serialize_field("value", &self.value)?;
-        match &self.signer {
-            Some(signer) => object.serialize_field("signer", signer)?,
-            None => object.skip_field("signer")?,
-        }
-        object.serialize_field("origin", &OriginText::of(&self.origin))?;
-        object.end()
     }
 }
 
@@ -261,19 +225,28 @@ impl Reason {
         }
     }
 
-    /// What was seen instead, and where.
+    /// What was seen instead, and where; the first few.
     pub fn seen(&self) -> &[Seen] {
+        self.sightings().map_or(&[], Sightings::listed)
+    }
+
+    /// How many more were seen than [`Self::seen`] lists.
+    pub fn more_seen(&self) -> usize {
+        self.sightings().map_or(0, Sightings::more)
+    }
+
+    fn sightings(&self) -> Option<&Sightings> {
         match self {
             Self::Missing { seen, .. }
             | Self::Rejected { seen, .. }
             | Self::AnnotationMismatch { seen, .. }
             | Self::ProvenanceMismatch { seen, .. }
             | Self::ProvenanceSilent { seen, .. }
-            | Self::ProvenanceMalformed { seen } => seen,
+            | Self::ProvenanceMalformed { seen } => Some(seen),
             Self::NoPolicyMatches { .. }
             | Self::EvidenceForAnotherImage { .. }
             | Self::TooFewSigners { .. }
-            | Self::EvidenceOmitted(_) => &[],
+            | Self::EvidenceOmitted(_) => None,
         }
     }
 }
@@ -344,7 +317,10 @@ impl fmt::Display for Reason {
         for (index, seen) in self.seen().iter().enumerate() {
             write!(f, "{} {seen}", if index == 0 { "; found" } else { " and" })?;
         }
-        Ok(())
+        match self.more_seen() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 
@@ -363,7 +339,7 @@ impl Cause {
 impl Serialize for Reason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let wanted = self.wanted();
-        let mut object = serializer.serialize_struct("Reason", 4)?;
+        let mut object = serializer.serialize_struct("Reason", 5)?;
         object.serialize_field("code", self.code())?;
         object.serialize_field("message", &self.to_string())?;
         match &wanted {
@@ -371,6 +347,10 @@ impl Serialize for Reason {
             None => object.skip_field("wanted")?,
         }
         object.serialize_field("seen", self.seen())?;
+        match self.more_seen() {
+            0 => object.skip_field("moreSeen")?,
+            more => object.serialize_field("moreSeen", &more)?,
+        }
         object.end()
     }
 }

@@ -50,6 +50,9 @@ fn decisions() -> Vec<Decision> {
         Gathered::nothing()
             .legacy_signature(&key, &digest())
             .judged_as(&image, &set()),
+        (0..17)
+            .fold(Gathered::nothing(), |found, _| found.signature(&Key::new(9), &[]))
+            .judged_as(&image, &set()),
     ]
 }
 

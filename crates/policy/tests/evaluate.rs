@@ -160,6 +160,55 @@ fn a_changed_document_a_foreign_subject_and_garbage_are_different_answers() {
 }
 
 #[test]
+fn a_rejected_document_explains_the_absence_of_what_it_says_it_is_and_no_other() {
+    let all = "  - {name: s, signature: {by: [a]}}
+  - {name: t, attestation: {type: cyclonedx, by: [a]}}
+  - {name: p, provenance: {by: [a], builder: {id: x}}}";
+    let judge = |gathered: Gathered| gathered.judged_by(vec![acme("p", "", all)]);
+    let provenance = github_provenance(BUILDER, SOURCE, "refs/heads/main");
+    for (gathered, wanted) in [
+        (
+            Gathered::nothing().signature(&stranger(), &[]),
+            ["attestation-missing", "provenance-missing", "signature-wrong-key"],
+        ),
+        (
+            Gathered::nothing().sbom(&stranger()),
+            ["attestation-wrong-key", "provenance-missing", "signature-missing"],
+        ),
+        (
+            Gathered::nothing().provenance(&stranger(), provenance),
+            ["attestation-missing", "provenance-wrong-key", "signature-missing"],
+        ),
+        (
+            Gathered::nothing().garbage(),
+            [
+                "attestation-unreadable",
+                "provenance-unreadable",
+                "signature-unreadable",
+            ],
+        ),
+    ] {
+        let decision = judge(gathered);
+        assert_eq!(decision.verdict(), Verdict::Deny);
+        assert_eq!(codes(&decision), wanted);
+    }
+}
+
+#[test]
+fn a_reason_lists_few_of_a_thousand_documents_and_counts_the_rest() {
+    let by_strangers = (0..1000).fold(Gathered::nothing(), |found, _| found.signature(&stranger(), &[]));
+    let by_others = (0..20).fold(Gathered::nothing(), |found, _| found.signature(&b(), &[]));
+    for (gathered, more) in [(by_strangers, 984), (by_others, 4)] {
+        let decision = gathered.judged_by(vec![signed()]);
+        denied(&decision, "signature-wrong-key");
+        let reason = decision.all_reasons().next().unwrap();
+        assert_eq!((reason.seen().len(), reason.more_seen()), (16, more));
+        assert!(reason.to_string().ends_with(&format!(" and {more} more")));
+        assert!(reason.to_string().len() < 10_000, "{reason}");
+    }
+}
+
+#[test]
 fn a_certificate_is_said_to_be_beyond_us() {
     let bundle = json!({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",

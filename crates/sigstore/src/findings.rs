@@ -7,7 +7,7 @@ use serde_json::Value;
 use touchmark_attestation::Statement;
 use touchmark_oci::PinnedRef;
 
-use crate::{KeyId, Omission, Origin, Place, Rejection, Verified};
+use crate::{Alleged, KeyId, Omission, Origin, Place, Rejection, Verified};
 
 /// The result of verifying an [`crate::Evidence`]: what is authentic, and why the rest is not.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Finding {
 pub struct Rejected {
     /// Where it was.
     pub origin: Origin,
+    /// What it says it is. Untrusted: it explains a denial and allows nothing.
+    pub alleged: Alleged,
     /// Why.
     pub rejection: Rejection,
 }

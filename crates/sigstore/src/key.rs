@@ -68,6 +68,12 @@ impl KeyId {
         // A digest is hexadecimal by construction.
         STANDARD.encode(hex::decode(self.0.hex()).unwrap_or_default())
     }
+
+    /// The key that a bundle's hint names, if the hint has the form that cosign 3 writes. Which form it has is anybody's choice.
+    pub(crate) fn from_hint(hint: &str) -> Option<Self> {
+        let digest: [u8; 32] = STANDARD.decode(hint).ok()?.try_into().ok()?;
+        format!("sha256:{}", hex::encode(digest)).parse().ok().map(Self)
+    }
 }
 
 impl fmt::Display for KeyId {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod alleged;
 mod blob;
 mod bundle;
 mod evidence;
@@ -13,6 +14,7 @@ pub mod storage;
 mod verified;
 mod verifier;
 
+pub use alleged::Alleged;
 pub use blob::{Artifact, BlobSignature, BlobSignatureError};
 pub use bundle::{
     BUNDLE_V03, Bundle, BundleContent, BundleError, BundleVersion, MessageDigestHint, MessageSignature,

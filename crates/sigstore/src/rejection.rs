@@ -85,7 +85,11 @@ pub enum Rejection {
         wanted: Digest,
     },
     /// The bundle says that it is about another artifact than the one given.
-    #[error("bundle is about an artifact with {algorithm} digest {found}, the one given has {wanted}")]
+    #[error(
+        "bundle is about an artifact with {} digest {}, the one given has {wanted}",
+        shortened(algorithm),
+        shortened(found)
+    )]
     WrongArtifact {
         /// The digest's algorithm, as the bundle has it.
         algorithm: String,
@@ -148,14 +152,31 @@ pub enum PayloadError {
 
 fn by(identity: Option<&str>) -> String {
     identity
-        .map(|identity| format!(" (certificate for {identity:?})"))
+        .map(|identity| format!(" (certificate for {:?})", shortened(identity)))
         .unwrap_or_default()
 }
 
+/// The key that a document names: by its id, as all keys are, when it names it as cosign does.
 fn hinted(hint: Option<&str>) -> String {
-    hint.map(|hint| format!("; it names key {hint:?}"))
-        .unwrap_or_default()
+    let Some(hint) = hint else {
+        return String::new();
+    };
+    match KeyId::from_hint(hint) {
+        Some(id) => format!("; it names key {id}"),
+        None => format!("; it names key {:?}", shortened(hint)),
+    }
 }
+
+/// As much of a foreign text as people read.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// Characters of a foreign text that a message shows: a SHA-512 digest in hexadecimal.
+const SHOWN: usize = 128;
 
 fn prehashed(algorithm: KeyAlgorithm) -> &'static str {
     match algorithm {

@@ -6,8 +6,8 @@ use touchmark_attestation::{Envelope, IN_TOTO_PAYLOAD, Statement, predicate_type
 use touchmark_oci::{Digest, PinnedRef};
 
 use crate::{
-    Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, Limits, LogProof, PayloadError,
-    Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, Verified, json,
+    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, Limits, LogProof,
+    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, Verified, json,
 };
 
 /// How many foreign digests a [`Rejection::WrongSubject`] names.
@@ -58,6 +58,7 @@ impl Verifier {
                     }));
                 }
                 Err(rejection) => rejected.push(Rejected {
+                    alleged: Alleged::of(&item.document),
                     origin: item.origin,
                     rejection,
                 }),

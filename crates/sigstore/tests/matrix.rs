@@ -11,8 +11,8 @@ use touchmark_attestation::IN_TOTO_PAYLOAD;
 use touchmark_oci::Digest;
 use touchmark_sigstore::storage::LayerKind;
 use touchmark_sigstore::{
-    Artifact, BlobSignature, BlobSignatureError, Bundle, BundleError, Claim, Document, DocumentError,
-    JsonError, Limits, LogProof, PayloadError, Rejection, SimpleSigningError, Verifier,
+    Alleged, Artifact, BlobSignature, BlobSignatureError, Bundle, BundleError, Claim, Document,
+    DocumentError, JsonError, Limits, LogProof, PayloadError, Rejection, SimpleSigningError, Verifier,
 };
 
 mod support;
@@ -81,6 +81,64 @@ fn a_key_that_is_not_known_signs_nothing() {
     }
     let rejection = rejection(vec![], read_bundle(&key.sign_bundle()));
     assert!(matches!(rejection, Rejection::NoKeyMatches { tried: 0, .. }));
+}
+
+#[test]
+fn a_rejected_document_is_told_apart_by_what_it_says_it_is() {
+    let (key, other) = (TestKey::generate(), TestKey::generate());
+    let sbom = || Alleged::Attestation {
+        predicate_type: SBOM.to_owned(),
+    };
+    let raw = |payload_type: &str, payload: &str| {
+        read_bundle(&key.bundle(&key.envelope(payload_type, payload.as_bytes())))
+    };
+    let long = format!(r#"{{"predicateType":"x:{}"}}"#, "x".repeat(2000));
+    for (document, wanted) in [
+        (read_bundle(&key.sign_bundle()), Alleged::Signature),
+        (read_bundle(&key.bundle(&envelope(&key, SBOM))), sbom()),
+        (read_envelope(&envelope(&key, SIGN)), Alleged::Signature),
+        (read_envelope(&envelope(&key, SBOM)), sbom()),
+        (
+            simple_signing_layer(&key, &simple_signing(IMAGE)),
+            Alleged::Signature,
+        ),
+        (read_bundle(&key.blob_bundle(b"blob")), Alleged::Signature),
+        (read_bundle(&json!({})), Alleged::Unknown),
+        (
+            raw("application/json", r#"{"predicateType":"x:y"}"#),
+            Alleged::Unknown,
+        ),
+        (
+            raw(
+                IN_TOTO_PAYLOAD,
+                r#"{"predicateType":"x:y","predicateType":"x:z"}"#,
+            ),
+            Alleged::Unknown,
+        ),
+        (raw(IN_TOTO_PAYLOAD, &long), Alleged::Unknown),
+    ] {
+        let findings = verify(vec![other.public()], image(), document);
+        assert!(findings.claims().is_empty());
+        assert_eq!(findings.rejected()[0].alleged, wanted);
+    }
+}
+
+#[test]
+fn a_rejection_names_keys_by_id_and_quotes_little_of_what_a_stranger_wrote() {
+    let (key, other) = (TestKey::generate(), TestKey::generate());
+    let message = |hint: &str| {
+        let mut bundle = key.sign_bundle();
+        bundle["verificationMaterial"]["publicKey"] = json!({ "hint": hint });
+        rejection(vec![other.public()], read_bundle(&bundle)).to_string()
+    };
+    let id = key.public().id().to_string();
+    assert!(message(&key.public().id().hint()).ends_with(&format!("it names key {id}")));
+    assert!(message("my\nkey").ends_with(r#"it names key "my\nkey""#));
+    let long = message(&"é".repeat(100_000));
+    assert!(
+        long.contains(&"é".repeat(128)) && long.chars().count() < 300,
+        "{long}"
+    );
 }
 
 #[test]
