@@ -51,13 +51,12 @@ fn push_requirement(text: &mut String, requirement: &RequirementOutcome, style: 
         harmless(&requirement.name)
     ));
     for support in &requirement.support {
-        let line = format!(
-            "{}: {}; {}",
-            support.signer,
-            support.origin,
-            log_note(&support.log)
-        );
-        text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
+        for line in [
+            format!("by {}, in {}", support.signer, support.origin),
+            log_note(&support.log),
+        ] {
+            text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
+        }
     }
     for reason in &requirement.reasons {
         push_reason(text, reason, 7, style);
