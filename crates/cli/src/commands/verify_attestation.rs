@@ -22,7 +22,7 @@ use crate::render::{log_note, to_stderr, to_stdout};
 Example:
   touchmark verify-attestation --key release.pub --type slsaprovenance1 ghcr.io/acme/app:1.4 | jq .statement.predicate
 
-Each statement that holds is one line of JSON on standard output: {\"statement\": …, \"signer\": …, \"origin\": …}.")]
+Each statement that holds is one line of JSON on standard output (docs/schemas/attestation.v1.json).")]
 pub(crate) struct VerifyAttestationArgs {
     /// The image
     #[arg(value_name = "IMAGE")]
@@ -75,6 +75,7 @@ fn statements<'a>(
 
 fn line(finding: &Finding, statement: &Statement) -> String {
     let line = json!({
+        "schema": "touchmark.dev/attestation/v1",
         "statement": statement,
         "signer": finding.claim.signer().to_string(),
         "log": log_note(&finding.claim.proof().log),

@@ -1,6 +1,6 @@
 //! Files: signed, verified, and denied when changed.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, assert_follows};
 
 #[test]
 fn a_signed_file_verifies_until_it_changes() {
@@ -46,6 +46,7 @@ fn a_bare_signature_is_cosigns_base64() {
             "file",
         ])
         .ok();
+    assert_follows("blob.v1.json", &run.json());
     assert_eq!(run.json()["result"]["verdict"], "allow");
     stage
         .run(&["key", "generate", "--output-key-prefix", "other"])

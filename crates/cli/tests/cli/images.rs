@@ -94,6 +94,7 @@ fn attestations_are_found_by_type_and_printed() {
         let run = stage
             .run(&[verify.as_slice(), &["https://example.com/p", IMAGE]].concat())
             .ok();
+        assert_follows("attestation.v1.json", &run.json());
         assert_eq!(run.json()["statement"]["predicate"]["a"], 1.5);
         let run = stage
             .run(&[verify.as_slice(), &["cyclonedx", IMAGE]].concat())

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, assert_follows};
 
 #[test]
 fn a_key_pair_is_made_encrypted_and_for_the_owner_alone() {
@@ -27,7 +27,12 @@ fn a_key_pair_is_made_encrypted_and_for_the_owner_alone() {
         let public = stage.run(&["key", "public", "--key", "k.key"]).ok().stdout;
         assert_eq!(public.as_bytes(), stage.read("k.pub"));
         let inspected = stage.run(&["key", "inspect", "-o", "json", "k.pub"]).ok().json();
+        assert_follows("key.v1.json", &inspected);
         assert_eq!(inspected["holds"], "public key");
+        assert_follows(
+            "key.v1.json",
+            &stage.run(&["key", "inspect", "-o", "json", "k.key"]).ok().json(),
+        );
     }
 }
 
