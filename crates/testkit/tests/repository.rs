@@ -94,6 +94,23 @@ fn every_dependency_has_its_reason() {
 }
 
 #[test]
+fn every_dependency_is_used() {
+    let manifest = fs::read_to_string(workspace::root().join("Cargo.toml")).unwrap();
+    let metadata = workspace::metadata("Cargo.toml", &["--no-deps"]);
+    let packages = metadata["packages"].as_array().unwrap();
+    let used: BTreeSet<&str> = packages
+        .iter()
+        .flat_map(|package| package["dependencies"].as_array().unwrap())
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .collect();
+    let unused: Vec<&str> = foreign_dependencies(&manifest)
+        .into_iter()
+        .filter(|name| !used.contains(name))
+        .collect();
+    assert_eq!(unused, Vec::<&str>::new());
+}
+
+#[test]
 fn no_machine_path_is_in_the_text() {
     let found: Vec<String> = files(&workspace::root())
         .into_iter()
