@@ -130,7 +130,7 @@ impl RegistryClient {
                 .as_ref()
                 .and_then(|found| found.parameter("scope"))
                 .map(str::to_owned);
-            let learned = self.remember(repository, challenge);
+            self.remember(repository, challenge);
             if fresh {
                 let other = theirs
                     .map(|scope| Scopes(vec![scope]))
@@ -142,10 +142,12 @@ impl RegistryClient {
                 widened = true;
                 continue;
             }
-            if !learned && !had_any {
+            if had_any {
+                self.forget(repository, &scopes, at).await?;
+            } else if self.authorization(repository, &scopes, at).await?.is_none() {
+                // Nobody to say that we are. Whether this request or one beside it learned of the challenge does not matter.
                 return Ok(answer);
             }
-            self.forget(repository, &scopes, at).await?;
             fresh = true;
         }
     }
@@ -224,14 +226,11 @@ impl RegistryClient {
         Ok(found)
     }
 
-    /// Remembers what the registry asks for. Whether that is news.
-    fn remember(&self, repository: &Repository, challenge: Option<Challenge>) -> bool {
-        let Some(challenge) = challenge else { return false };
-        let mut challenges = lock(&self.shared.session.challenges);
-        let old = challenges.insert(repository.registry.clone(), challenge.clone());
-        old.is_none_or(|old| {
-            old.scheme != challenge.scheme || old.parameter("realm") != challenge.parameter("realm")
-        })
+    /// Remembers what the registry asks for.
+    fn remember(&self, repository: &Repository, challenge: Option<Challenge>) {
+        if let Some(challenge) = challenge {
+            lock(&self.shared.session.challenges).insert(repository.registry.clone(), challenge);
+        }
     }
 
     /// Drops a token that was refused, and the credential, which its helper may have replaced.

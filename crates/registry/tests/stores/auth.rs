@@ -1,6 +1,7 @@
 //! Who is told what.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use touchmark_registry::{CredentialSource, ImageStore, RegistryClient, ResponseFault, Secret, StoreError};
 use touchmark_testkit::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded};
@@ -57,6 +58,33 @@ async fn basic_credentials_are_sent_once_they_are_asked_for() {
         .await
         .unwrap();
     assert_eq!(found.unwrap(), pushed);
+}
+
+#[tokio::test]
+async fn first_requests_side_by_side_are_all_authorized() {
+    for auth in [Auth::Basic(users()), bearer()] {
+        let registry = registry(auth).await;
+        push_image(
+            &client_as("alice", "secret"),
+            &registry.name("a"),
+            "x",
+            Some("v1"),
+        )
+        .await;
+        // All of them are on their way before the first is answered.
+        registry.set(|knobs| knobs.delay = Duration::from_millis(50));
+        let client = client_as("alice", "secret");
+        let (name, tag) = (registry.name("a"), "v1".parse().unwrap());
+        let found = tokio::join!(
+            client.fetch_tag(&name, &tag),
+            client.fetch_tag(&name, &tag),
+            client.fetch_tag(&name, &tag),
+            client.fetch_tag(&name, &tag),
+        );
+        for answer in [found.0, found.1, found.2, found.3] {
+            assert!(answer.unwrap().is_some());
+        }
+    }
 }
 
 #[tokio::test]
