@@ -210,7 +210,7 @@ impl Client {
         let outcome = tokio::time::timeout(limit, builder.send()).await;
         match &outcome {
             Ok(Ok(answer)) => {
-                tracing::debug!(method = %request.method, %url, status = answer.status().as_u16())
+                tracing::debug!(method = %request.method, %url, status = answer.status().as_u16());
             }
             _ => tracing::debug!(method = %request.method, %url, "no answer"),
         }
