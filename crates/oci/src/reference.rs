@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use oci_spec::distribution::Reference;
+use oci_spec::distribution::{ParseError, Reference};
 
 use crate::digest::excerpt;
 use crate::{Digest, DigestError};
@@ -270,7 +270,7 @@ pub enum ReferenceError {
         /// The text, shortened.
         text: String,
         /// What the grammar objects to.
-        source: oci_spec::distribution::ParseError,
+        source: ParseError,
     },
     /// A transport prefix with no path after it.
     #[error("image reference names no path after its transport, expected such as oci:DIR:TAG")]
@@ -293,10 +293,20 @@ pub enum ReferenceError {
 }
 
 fn parse_repository(text: &str) -> Result<ImageRef, ReferenceError> {
-    let reference = Reference::try_from(text).map_err(|source| ReferenceError::Grammar {
+    let grammar = |source| ReferenceError::Grammar {
         text: excerpt(text),
         source,
-    })?;
+    };
+    let reference = Reference::try_from(text).map_err(grammar)?;
+    // In `Acme/app`, container runtimes take `Acme` for a host (splitDockerDomain in reference.go), `oci-spec` for a part of Docker
+    // Hub's path. What means two things is no reference, and a repository has no capitals in either reading.
+    if reference
+        .repository()
+        .bytes()
+        .any(|byte| byte.is_ascii_uppercase())
+    {
+        return Err(grammar(ParseError::NameContainsUppercase));
+    }
     let name = ImageName::Repository {
         registry: reference.registry().to_owned(),
         repository: reference.repository().to_owned(),
@@ -375,6 +385,14 @@ mod tests {
             "docker-archive:/tmp/a.tar".to_owned(),
         ] {
             assert_eq!(parse(&text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_repository_with_capitals_is_refused_since_readers_disagree_where_it_is() {
+        for text in ["Acme/app:1", "Acme/app/x", "ghcr.io/Acme/app", "a/B/c"] {
+            let error = text.parse::<ImageRef>().unwrap_err();
+            assert!(matches!(error, ReferenceError::Grammar { .. }), "{text}");
         }
     }
 
