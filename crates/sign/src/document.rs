@@ -13,7 +13,7 @@ use touchmark_attestation::{
 };
 use touchmark_oci::{ImageName, PinnedRef};
 use touchmark_sigstore::storage::LegacyLayer;
-use touchmark_sigstore::{BUNDLE_V03, KeyAlgorithm, SimpleSigning};
+use touchmark_sigstore::{BUNDLE_V03, KeyAlgorithm, Limits, SimpleSigning, parse_statement};
 
 use crate::{SignError, SignatureFormat, Signer};
 
@@ -100,6 +100,7 @@ fn envelope<P: Serialize>(
     format: SignatureFormat,
 ) -> Result<Envelope, SignError> {
     let payload = statement.to_json()?;
+    parse_statement(&payload, &Limits::default())?;
     let signature = signer.sign(&touchmark_attestation::pae(IN_TOTO_PAYLOAD, &payload), format)?;
     let signature = EnvelopeSignature {
         key_id: None,

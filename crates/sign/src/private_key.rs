@@ -204,6 +204,9 @@ pub enum SignError {
     /// A document that cannot be written.
     #[error("statement cannot be written")]
     Statement(#[from] touchmark_attestation::StatementError),
+    /// A statement that no verifier would accept: ambiguous JSON, nested too deep, or without a subject.
+    #[error("statement would not verify")]
+    Unverifiable(#[from] touchmark_sigstore::PayloadError),
     /// A bundle that cannot be written.
     #[error("bundle cannot be written")]
     Bundle(#[from] serde_json::Error),

@@ -434,6 +434,26 @@ fn a_statement_that_is_not_json_is_not_signed() {
 }
 
 #[test]
+fn a_statement_that_nobody_could_verify_is_not_signed() {
+    let signer = Signer::from(PrivateKey::generate(KeyKind::EcdsaP256).unwrap());
+    let about = || vec![ResourceDescriptor::of(image().digest())];
+    let raw = |text: String| serde_json::value::RawValue::from_string(text).unwrap();
+    let deep = format!("{}{}", "[".repeat(110), "]".repeat(110));
+    for (subjects, predicate) in [
+        (about(), raw(r#"{"a": 1, "a": 2}"#.to_owned())),
+        (about(), raw(format!(r#"{{"a": {deep}}}"#))),
+        (Vec::new(), raw("{}".to_owned())),
+        (vec![ResourceDescriptor::default()], raw("{}".to_owned())),
+    ] {
+        let statement = Statement::new(subjects, "https://example.com", predicate);
+        let bundle = sign_statement(&signer, &statement);
+        assert!(matches!(bundle, Err(SignError::Unverifiable(_))));
+        let layer = attest_legacy(&signer, &statement);
+        assert!(matches!(layer, Err(SignError::Unverifiable(_))));
+    }
+}
+
+#[test]
 fn a_bare_signature_verifies() {
     let signer = Signer::from(PrivateKey::generate(KeyKind::EcdsaP256).unwrap());
     let bare = STANDARD.encode(signer.sign(b"blob", SignatureFormat::Legacy).unwrap());

@@ -10,6 +10,7 @@ mod key;
 mod limits;
 mod rejection;
 mod simple_signing;
+mod statement;
 pub mod storage;
 mod verified;
 mod verifier;
@@ -25,10 +26,11 @@ pub use findings::{Claim, Finding, Findings, LogProof, Proof, Rejected, Signer};
 pub use json::JsonError;
 pub use key::{KeyAlgorithm, KeyError, KeyId, PublicKey};
 pub use limits::Limits;
-pub use rejection::{DocumentError, PayloadError, Rejection};
+pub use rejection::{DocumentError, Rejection};
 pub use simple_signing::{
     CERTIFICATE_ANNOTATION, LOG_ANNOTATION, SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimpleSigning,
     SimpleSigningError,
 };
+pub use statement::{PayloadError, parse_statement};
 pub use verified::Verified;
 pub use verifier::Verifier;

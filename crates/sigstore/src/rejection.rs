@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use touchmark_attestation::{EnvelopeError, StatementError};
+use touchmark_attestation::EnvelopeError;
 use touchmark_oci::{ContentError, Digest, ManifestError};
 
-use crate::{BundleError, JsonError, KeyAlgorithm, KeyId, SimpleSigningError};
+use crate::{BundleError, JsonError, KeyAlgorithm, KeyId, PayloadError, SimpleSigningError};
 
 /// Why a document proves nothing. One variant for each promise that can be broken.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -136,18 +136,6 @@ pub enum DocumentError {
     /// Not an envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
-}
-
-/// Why a signed payload is no statement.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PayloadError {
-    /// JSON that means different things to different readers.
-    #[error("statement is not readable")]
-    Json(#[from] JsonError),
-    /// Not a statement.
-    #[error(transparent)]
-    Statement(#[from] StatementError),
 }
 
 fn by(identity: Option<&str>) -> String {

@@ -7,7 +7,8 @@ use touchmark_oci::{Digest, PinnedRef};
 
 use crate::{
     Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, Limits, LogProof,
-    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, Verified, json,
+    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, Verified,
+    parse_statement,
 };
 
 /// How many foreign digests a [`Rejection::WrongSubject`] names.
@@ -171,8 +172,7 @@ impl Verifier {
                 found: found.chars().take(100).collect(),
             });
         }
-        json::check(bytes, self.limits.max_json_depth).map_err(PayloadError::from)?;
-        let statement = Statement::parse(bytes, &self.limits.attestation).map_err(PayloadError::from)?;
+        let statement = parse_statement(bytes, &self.limits)?;
         if !statement.is_about(wanted) {
             return Err(Unfit::Subject {
                 found: subjects(&statement),

@@ -7,16 +7,17 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use touchmark_attestation::{Limits, PredicateType, Statement, predicate_types};
+use touchmark_attestation::{PredicateType, Statement, predicate_types};
 use touchmark_oci::{ImageRef, PinnedRef};
 use touchmark_registry::ImageStore as _;
+use touchmark_sigstore::parse_statement;
 
 use crate::attach::{self, StorageFormat, report_attached};
 use crate::commands::sign::warn_about_tag;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{MAX_DOCUMENT_BYTES, read_input};
-use crate::keys::SigningKeyArgs;
+use crate::keys::{SigningKeyArgs, limits};
 use crate::outcome::Outcome;
 
 /// Arguments of `attest`.
@@ -108,7 +109,7 @@ fn object(text: &str) -> anyhow::Result<Box<RawValue>> {
 
 fn read_statement(path: &Path, image: &PinnedRef) -> anyhow::Result<Statement> {
     let bytes = read_input(path, MAX_DOCUMENT_BYTES)?;
-    let statement = Statement::parse(&bytes, &Limits::default())
+    let statement = parse_statement(&bytes, &limits())
         .with_context(|| format!("cannot use the statement {}", path.display()))?;
     if !statement.is_about(image.digest()) {
         return Err(Mistake::new(
