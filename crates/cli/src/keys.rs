@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::Args;
-use touchmark_sign::{DecryptError, KeyFile, Signer};
+use touchmark_sign::{DecryptError, KeyFile, PrivateKey, Signer};
 use touchmark_sigstore::{Limits, PublicKey};
 use zeroize::Zeroizing;
 
@@ -48,6 +48,11 @@ impl std::fmt::Display for KeyRef {
 }
 
 impl KeyRef {
+    /// The private key, decrypted.
+    pub(crate) fn unlock(&self) -> anyhow::Result<PrivateKey> {
+        unlocked(self).with_context(|| format!("cannot use the key {self}"))
+    }
+
     /// The key's text. Of a private key, so it is overwritten when dropped.
     pub(crate) fn read(&self) -> anyhow::Result<Zeroizing<String>> {
         match self {
@@ -83,27 +88,25 @@ impl SigningKeyArgs {
                 "--key KEY names one; touchmark key generate makes one",
             )
         })?;
-        load_signer(key).with_context(|| format!("cannot use the key {key}"))
+        key.unlock().map(Signer::from)
     }
 }
 
-fn load_signer(reference: &KeyRef) -> anyhow::Result<Signer> {
+fn unlocked(reference: &KeyRef) -> anyhow::Result<PrivateKey> {
     let file = KeyFile::parse(&reference.read()?, &limits())?;
     let password = match &file {
         KeyFile::Encrypted(_) => existing_password()?,
         KeyFile::Plain(_) => Zeroizing::default(),
     };
-    file.unlock(password.as_bytes())
-        .map(Signer::from)
-        .map_err(|error| match error {
-            DecryptError::WrongPassword => Mistake::from_error(
-                error,
-                "wrong password",
-                "COSIGN_PASSWORD or TOUCHMARK_PASSWORD holds the password, or is unset to be asked",
-            )
-            .into(),
-            other => other.into(),
-        })
+    file.unlock(password.as_bytes()).map_err(|error| match error {
+        DecryptError::WrongPassword => Mistake::from_error(
+            error,
+            "wrong password",
+            "COSIGN_PASSWORD or TOUCHMARK_PASSWORD holds the password, or is unset to be asked",
+        )
+        .into(),
+        other => other.into(),
+    })
 }
 
 /// `--key` of the commands that verify.
@@ -119,16 +122,17 @@ impl VerificationKeyArgs {
     pub(crate) fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
         let mut keys = Vec::new();
         for reference in &self.keys {
-            let found = PublicKey::parse_pem_all(&reference.read()?, &limits())
-                .with_context(|| format!("cannot use the key {reference}"))?;
-            keys.extend(found);
+            let found = reference
+                .read()
+                .and_then(|text| Ok(PublicKey::parse_pem_all(&text, &limits())?));
+            keys.extend(found.with_context(|| format!("cannot use the key {reference}"))?);
         }
         Ok(keys)
     }
 }
 
 /// The password of a key that exists.
-pub(crate) fn existing_password() -> anyhow::Result<Zeroizing<String>> {
+fn existing_password() -> anyhow::Result<Zeroizing<String>> {
     match password_from_environment() {
         Some(password) => Ok(password),
         None => prompt("Password for the private key: "),

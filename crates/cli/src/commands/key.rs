@@ -11,7 +11,7 @@ use crate::arguments::ReportFormat;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{Readers, write_new, write_output};
-use crate::keys::{KeyRef, existing_password, limits, new_password};
+use crate::keys::{KeyRef, limits, new_password};
 use crate::outcome::Outcome;
 use crate::render::to_stdout;
 
@@ -122,23 +122,15 @@ pub(crate) fn run(command: KeyCommand, context: &Context) -> anyhow::Result<Outc
         }
         KeyCommand::Import(args) => {
             refuse_existing(&args.output_key_prefix)?;
-            let key = unlock(&args.key)?;
+            let key = args.key.unlock()?;
             write_pair(&key, &new_password()?, &args.output_key_prefix, context)
         }
         KeyCommand::Public(args) => {
-            write_output(&args.output, unlock(&args.key)?.public_key().to_pem().as_bytes())?;
+            write_output(&args.output, args.key.unlock()?.public_key().to_pem().as_bytes())?;
             Ok(Outcome::Done)
         }
         KeyCommand::Inspect(args) => inspect(&args),
     }
-}
-
-fn unlock(reference: &KeyRef) -> anyhow::Result<PrivateKey> {
-    let file = KeyFile::parse(&reference.read()?, &limits())?;
-    Ok(match file {
-        KeyFile::Encrypted(key) => key.decrypt(existing_password()?.as_bytes())?,
-        KeyFile::Plain(key) => key,
-    })
 }
 
 fn write_pair(key: &PrivateKey, password: &str, prefix: &Path, context: &Context) -> anyhow::Result<Outcome> {

@@ -12,8 +12,8 @@ use crate::arguments::ReportFormat;
 use crate::commands::sign_blob::MAX_BLOB_BYTES;
 use crate::context::Context;
 use crate::failure::Mistake;
-use crate::files::{MAX_DOCUMENT_BYTES, read_input};
-use crate::keys::{VerificationKeyArgs, limits};
+use crate::files::{MAX_DOCUMENT_BYTES, is_dash, read_input};
+use crate::keys::{VerificationKeyArgs, limits, reads_stdin};
 use crate::outcome::Outcome;
 use crate::render::{Tone, harmless, log_note, to_stdout};
 
@@ -47,6 +47,7 @@ pub(crate) struct VerifyBlobArgs {
 
 /// Verifies the signature over the file.
 pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
+    refuse_stdin_twice(args)?;
     let keys = args.keys.load()?;
     if keys.is_empty() {
         return Err(Mistake::new("no key to verify with", "--key KEY names one").into());
@@ -70,6 +71,24 @@ pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Ou
     } else {
         Outcome::Denied
     })
+}
+
+/// Standard input is there once.
+fn refuse_stdin_twice(args: &VerifyBlobArgs) -> Result<(), Mistake> {
+    let files = [args.bundle.as_deref(), args.signature.as_deref()];
+    let files = files
+        .into_iter()
+        .flatten()
+        .chain([args.file.as_ref()])
+        .filter(|path| is_dash(path));
+    let keys = args.keys.keys.iter().filter(|key| reads_stdin(key));
+    match files.count() + keys.count() {
+        0 | 1 => Ok(()),
+        _ => Err(Mistake::new(
+            "the key, the signature and the file cannot share standard input",
+            "all but one of them in a file",
+        )),
+    }
 }
 
 fn read_signature(args: &VerifyBlobArgs) -> anyhow::Result<BlobSignature> {
