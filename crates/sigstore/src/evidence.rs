@@ -23,6 +23,18 @@ pub struct Evidence {
     pub omitted: Vec<Omission>,
 }
 
+impl Evidence {
+    /// Of an image about which nobody was asked.
+    pub fn none(subject: PinnedRef) -> Self {
+        Self {
+            subject,
+            items: Vec::new(),
+            searched: Vec::new(),
+            omitted: Vec::new(),
+        }
+    }
+}
+
 /// One document about the image.
 #[derive(Debug, Clone)]
 pub struct EvidenceItem {

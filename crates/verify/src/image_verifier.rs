@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use touchmark_oci::{ImageRef, PinnedRef, ReferenceError};
 use touchmark_policy::{Decision, PolicySet, Verdict};
 use touchmark_registry::{ImageStore, StoreError};
-use touchmark_sigstore::{Findings, Verifier};
+use touchmark_sigstore::{Evidence, Findings, Verifier};
 
 use crate::evidence_cache::{EvidenceCache, Kept};
 use crate::gather::gather;
@@ -54,7 +54,7 @@ impl<S: ImageStore> ImageVerifier<S> {
     pub async fn decide(&self, image: &ImageRef) -> Result<Decision, VerifyError> {
         let pinned = self.store.resolve(image).await?;
         let Some(cache) = &self.cache else {
-            return Ok(self.evaluate(&pinned, &self.findings(&pinned).await?));
+            return Ok(self.decide_with_findings(&pinned).await?.0);
         };
         let (decision, kept) = self.decide_from(cache, &pinned).await?;
         if decision.verdict() != Verdict::Deny || !cache.is_stale_for_denial(&kept) {
@@ -71,7 +71,8 @@ impl<S: ImageStore> ImageVerifier<S> {
     /// [`VerifyError`], as [`Self::decide`].
     pub async fn decide_as(&self, name: &ImageRef, evidence: &ImageRef) -> Result<Decision, VerifyError> {
         let pinned = self.store.resolve(evidence).await?;
-        let findings = self.findings(&pinned).await?;
+        let gathered = gather(&self.store, &pinned, &self.limits).await?;
+        let findings = self.verifier.verify_all(gathered.evidence);
         Ok(self.evaluate(&name.pin(pinned.digest().clone()), &findings))
     }
 
@@ -80,16 +81,8 @@ impl<S: ImageStore> ImageVerifier<S> {
     /// # Errors
     /// [`VerifyError`], as [`Self::decide`].
     pub async fn decide_with_findings(&self, image: &PinnedRef) -> Result<(Decision, Findings), VerifyError> {
-        let findings = self.findings(image).await?;
+        let (findings, _) = self.gather_and_verify(image).await?;
         Ok((self.evaluate(image, &findings), findings))
-    }
-
-    /// What is authentic about an image, and why the rest is not.
-    ///
-    /// # Errors
-    /// [`VerifyError`]: the store could not be asked.
-    pub async fn findings(&self, image: &PinnedRef) -> Result<Findings, VerifyError> {
-        Ok(self.gather_and_verify(image).await?.0)
     }
 
     async fn decide_from(
@@ -101,9 +94,15 @@ impl<S: ImageStore> ImageVerifier<S> {
         Ok((self.evaluate(image, &kept.findings), kept))
     }
 
-    /// The findings, and how many bytes of evidence they come from.
+    /// The findings, and how many bytes of evidence they come from. Nobody is asked about an image that no policy is about:
+    /// nothing that could be found would change the decision.
     async fn gather_and_verify(&self, image: &PinnedRef) -> Result<(Findings, u64), VerifyError> {
-        let gathered = gather(&self.store, image, &self.limits).await?;
+        let mut policies = self.policies.policies().iter();
+        if !policies.any(|policy| policy.applies_to(image.name())) {
+            return Ok((self.verifier.verify_all(Evidence::none(image.clone())), 0));
+        }
+        // On the heap: with a registry's requests in it the future is large, and it is held several layers up.
+        let gathered = Box::pin(gather(&self.store, image, &self.limits)).await?;
         Ok((self.verifier.verify_all(gathered.evidence), gathered.bytes))
     }
 

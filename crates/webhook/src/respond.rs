@@ -70,7 +70,7 @@ struct Status {
     message: String,
 }
 
-/// Why an object is not admitted: each image that is not allowed, and why.
+/// Why an object is not admitted: each image that is not allowed, and why. Empty when all are.
 pub(crate) fn message(ruling: &Ruling) -> String {
     match ruling {
         Ruling::Exempt(_) => String::new(),
@@ -80,6 +80,9 @@ pub(crate) fn message(ruling: &Ruling) -> String {
 }
 
 fn image_messages(images: &[ImageRuling]) -> String {
+    if images.is_empty() {
+        return "no image was decided on".to_owned();
+    }
     let bad: Vec<_> = images
         .iter()
         .filter(|image| !image.outcome.is_allowed())
@@ -97,11 +100,7 @@ fn image_messages(images: &[ImageRuling]) -> String {
         }
         text.push_str(&line);
     }
-    if text.is_empty() {
-        "no image was decided on".to_owned()
-    } else {
-        text
-    }
+    text
 }
 
 fn image_message(image: &ImageRuling) -> String {
@@ -308,5 +307,11 @@ mod tests {
         let response = &json(&Ruling::Images(Vec::new()))["response"];
         assert_eq!(response["allowed"], false);
         assert_eq!(response["status"]["message"], "no image was decided on");
+    }
+
+    #[test]
+    fn nothing_is_said_against_images_that_are_allowed() {
+        let warned = image("a", ImageOutcome::Warned(vec!["no signature".into()]));
+        assert_eq!(message(&Ruling::Images(vec![warned])), "");
     }
 }

@@ -196,6 +196,24 @@ async fn evidence_over_a_limit_is_left_out_and_that_is_said() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_an_image_that_no_policy_is_about() {
+    let stage = Stage::new().await;
+    let text = "apiVersion: touchmark.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: other}\nspec:\n  images: [{glob: \"ghcr.io/other/**\"}]\n  \
+                signers: [{name: release, key: {file: release.pub}}]\n  require: [{name: signed, signature: {by: [release]}}]\n";
+    let limits = touchmark_policy::Limits::default();
+    let document = touchmark_policy::PolicyDocument::parse(text, "other.yaml", &limits).unwrap();
+    let key = signer().public_key().to_pem();
+    let policy = document.check(&|_| Ok(key.clone()), &limits).unwrap();
+    let policies = touchmark_policy::PolicySet::new(vec![policy]).unwrap();
+    let verifier =
+        touchmark_verify::ImageVerifier::new(stage.stores.clone(), policies, GatherLimits::default());
+    stage.registry.forget_requests();
+    let decision = verifier.decide(&stage.image.to_image_ref()).await.unwrap();
+    assert_eq!(codes(&decision), ["no-policy-matches"]);
+    assert_eq!(stage.registry.requests(), []);
+}
+
+#[tokio::test]
 async fn one_new_digest_costs_few_requests() {
     let stage = Stage::new().await;
     let signer = signer();
