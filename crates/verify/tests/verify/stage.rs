@@ -28,8 +28,10 @@ impl Stage {
     pub(crate) async fn with(knobs: Knobs) -> Self {
         let registry = FakeRegistry::start_with(knobs).await;
         let name = registry.name("acme/app");
-        let mut options = RegistryOptions::default();
-        options.credentials = touchmark_registry::CredentialSource::Anonymous;
+        let mut options = RegistryOptions {
+            credentials: touchmark_registry::CredentialSource::Anonymous,
+            ..RegistryOptions::default()
+        };
         options.http.retry = RetryPolicy {
             max_attempts: 1,
             ..RetryPolicy::default()
