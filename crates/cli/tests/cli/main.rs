@@ -1,4 +1,9 @@
 //! The program as a whole: arguments in, standard output, standard error and exit code out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod blobs;
 mod images;
