@@ -84,6 +84,16 @@ fn a_manifest_that_is_none_is_an_error_where_it_has_to_be_read() {
 }
 
 #[test]
+fn a_manifest_beside_the_image_that_is_none_is_told_by_its_own_digest() {
+    let stage = Stage::new();
+    let mut layout = Layout::new(&stage, "image");
+    layout.image(&[]);
+    layout.keep_manifest(Some("other"), media_type::OCI_MANIFEST, b"garbage");
+    let digest = Digest::of(b"garbage").to_string();
+    verify(&stage, "oci:image:app").failed(&["not a usable manifest", &digest]);
+}
+
+#[test]
 fn a_layout_that_lies_about_digest_or_size_of_an_image_is_an_error() {
     let stage = Stage::new();
     let mut layout = Layout::new(&stage, "image");

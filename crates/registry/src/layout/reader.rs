@@ -194,10 +194,12 @@ impl Reader {
             return Ok(None);
         }
         match self.described_manifest(entry, at) {
-            Ok(content) => Ok(self
-                .parse(&content, at)?
-                .subject()
-                .map(|subject| subject.digest.clone())),
+            Ok(content) => {
+                // It may be the evidence of any image here, so it is the error of all, and told by its own name.
+                let at = At::new(Operation::FetchManifest, &entry.digest);
+                let manifest = self.parse(&content, &at)?;
+                Ok(manifest.subject().map(|subject| subject.digest.clone()))
+            }
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
