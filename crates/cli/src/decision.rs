@@ -2,7 +2,7 @@
 //!
 //! Digests are cut to twelve digits, but for the image's own; the JSON output has them in full.
 
-use touchmark_policy::{Decision, Mode, PolicyOutcome, Reason, RequirementOutcome, Verdict};
+use touchmark_policy::{Decision, Mode, PolicyOutcome, Reason, RequirementOutcome, Sightings, Verdict};
 
 use crate::render::{Style, Tone, harmless, log_note, short_digests};
 
@@ -50,13 +50,18 @@ fn push_requirement(text: &mut String, requirement: &RequirementOutcome, style: 
         style.paint(tone, mark),
         harmless(&requirement.name)
     ));
-    for support in &requirement.support {
+    for support in requirement.support.iter().take(Sightings::MAX_LISTED) {
         for line in [
             format!("by {}, in {}", support.signer, support.origin),
             log_note(&support.log),
         ] {
             text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
         }
+    }
+    // Anyone can attach an authentic document again and again.
+    match requirement.support.len().saturating_sub(Sightings::MAX_LISTED) {
+        0 => {}
+        more => text.push_str(&format!("       and {more} more\n")),
     }
     for reason in &requirement.reasons {
         push_reason(text, reason, 7, style);

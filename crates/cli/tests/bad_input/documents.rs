@@ -182,6 +182,29 @@ fn a_thousand_foreign_documents_make_no_long_denial() {
 }
 
 #[test]
+fn one_signature_attached_again_and_again_makes_no_long_answer() {
+    let stage = Stage::new();
+    let mut layout = Layout::new(&stage, "image");
+    let image = layout.image(&[]);
+    stage
+        .run(&format!("sign --key {} oci:image:app", key_pair().0))
+        .done();
+    let bundle = std::fs::read_dir(stage.path("image/blobs/sha256"))
+        .unwrap()
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .find(|bytes| bytes.windows(12).any(|window| window == b"dsseEnvelope"))
+        .unwrap();
+    let described = describe(crate::images::BUNDLE, &bundle);
+    let config = layout.blob(media_type::OCI_EMPTY, b"{}");
+    let mut referrer = manifest(&config, &vec![described; 500]);
+    referrer["subject"] = image;
+    layout.manifest(None, &referrer);
+    let run = verify(&stage, "oci:image:app").done();
+    assert!(run.stdout.contains(" more\n"), "{}", run.stdout);
+    assert!(run.stdout.lines().count() < 60, "{}", run.stdout);
+}
+
+#[test]
 fn a_registry_that_gives_other_bytes_than_asked_for_is_an_error() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let registry = runtime.block_on(FakeRegistry::start());
