@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use touchmark_registry::{CredentialSource, RegistryOptions, Secret, Stores};
 use tracing_subscriber::EnvFilter;
 
@@ -30,7 +31,8 @@ impl Context {
         let shown =
             !common.quiet && common.verbose == 0 && !common.no_progress && std::io::stderr().is_terminal();
         let progress = Arc::new(Progress::new(shown));
-        let stores = Stores::new(registry_options(&common, &progress)?)?;
+        let stores =
+            Stores::new(registry_options(&common, &progress)?).with_context(|| told_files(&common))?;
         Ok(Self {
             common,
             stores,
@@ -82,6 +84,19 @@ fn tell_requests(color: ColorChoice) {
         .without_time();
     // Fails when there is one already, and that one will do.
     let _ = subscriber.try_init();
+}
+
+/// What the stores were made from that can be wrong.
+fn told_files(common: &Common) -> String {
+    let files: Vec<_> = common
+        .registry_ca
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    format!(
+        "cannot use the options for registries (--registry-ca {})",
+        files.join(", ")
+    )
 }
 
 fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result<RegistryOptions> {

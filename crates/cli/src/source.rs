@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -299,12 +300,23 @@ impl Walk {
             return Ok(DirectoryEntryKind::Other);
         }
         let path = path.to_owned();
-        let open = Box::new(move || File::open(path).map(|file| Box::new(file) as Box<_>));
+        let seen = (metadata.dev(), metadata.ino());
+        let open = Box::new(move || open_seen(&path, seen).map(|file| Box::new(file) as Box<_>));
         Ok(DirectoryEntryKind::File {
             size: metadata.len(),
             open,
         })
     }
+}
+
+/// Opens the file that was looked at before. A link that somebody put in its place since leads elsewhere, perhaps out of the tree.
+fn open_seen(path: &Path, seen: (u64, u64)) -> std::io::Result<File> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if (metadata.dev(), metadata.ino()) != seen {
+        return Err(std::io::Error::other("file was replaced while it was looked at"));
+    }
+    Ok(file)
 }
 
 impl Iterator for Walk {
@@ -353,6 +365,20 @@ mod tests {
         std::os::unix::fs::symlink("/etc", directory.path().join("a")).unwrap();
         let paths: Vec<String> = Walk::new(directory.path()).map(|entry| entry.path).collect();
         assert_eq!(paths, ["", "a", "b", "b/f"]);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_by_a_link_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("f"), directory.path().join("other"));
+        fs::write(&path, "mine").unwrap();
+        fs::write(&other, "theirs").unwrap();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let seen = (metadata.dev(), metadata.ino());
+        assert!(open_seen(&path, seen).is_ok());
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert!(open_seen(&path, seen).is_err());
     }
 
     #[test]

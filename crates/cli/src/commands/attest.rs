@@ -107,7 +107,8 @@ fn object(text: &str) -> anyhow::Result<Box<RawValue>> {
     Ok(raw)
 }
 
-fn read_statement(path: &Path, image: &PinnedRef) -> anyhow::Result<Statement> {
+/// A statement about `image`, with the predicate's bytes as they are.
+fn read_statement(path: &Path, image: &PinnedRef) -> anyhow::Result<Statement<Box<RawValue>>> {
     let bytes = read_input(path, MAX_DOCUMENT_BYTES)?;
     let statement = parse_statement(&bytes, &limits())
         .with_context(|| format!("cannot use the statement {}", path.display()))?;
@@ -118,7 +119,7 @@ fn read_statement(path: &Path, image: &PinnedRef) -> anyhow::Result<Statement> {
         )
         .into());
     }
-    Ok(statement)
+    Ok(serde_json::from_slice(&bytes)?)
 }
 
 #[cfg(test)]

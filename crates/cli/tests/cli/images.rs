@@ -139,6 +139,30 @@ fn provenance_names_the_image_and_can_be_attested() {
 }
 
 #[test]
+fn a_statements_predicate_is_signed_as_it_is_written() {
+    let stage = Stage::with_image();
+    let statement = stage.run(&["provenance", IMAGE]).ok().stdout;
+    let (head, tail) = statement.split_once("\"predicate\": {").unwrap();
+    stage.write("s.json", &format!("{head}\"predicate\": {{\"x\": 1.50,{tail}"));
+    stage
+        .run(&["attest", "--key", "release.key", "--statement", "s.json", IMAGE])
+        .ok();
+    let blobs = std::fs::read_dir(stage.path("image/blobs/sha256")).unwrap();
+    let bundles = blobs.filter_map(|blob| {
+        let bundle: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(blob.unwrap().path()).ok()?).ok()?;
+        let payload = bundle["dsseEnvelope"]["payload"].as_str()?.to_owned();
+        Some(
+            String::from_utf8(
+                base64::Engine::decode(&base64::engine::general_purpose::STANDARD, payload).ok()?,
+            )
+            .unwrap(),
+        )
+    });
+    assert!(bundles.into_iter().any(|payload| payload.contains("\"x\": 1.50")));
+}
+
+#[test]
 fn a_statement_about_another_image_is_not_signed() {
     let stage = Stage::with_image();
     let statement = stage.run(&["provenance", IMAGE]).ok().stdout;
