@@ -6,12 +6,7 @@ use touchmark_oci::{Content, ImageConfig, Limits, Manifest, media_type};
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits::default();
-    for media_type in [
-        media_type::OCI_MANIFEST,
-        media_type::OCI_INDEX,
-        media_type::DOCKER_MANIFEST,
-        "",
-    ] {
+    for media_type in [media_type::OCI_MANIFEST, media_type::OCI_INDEX, media_type::DOCKER_MANIFEST, ""] {
         let content = Content::new(media_type, bytes.to_vec());
         match Manifest::parse(&content, &limits) {
             // What was read can be written, and reads the same.

@@ -27,7 +27,8 @@ fuzz_target!(|changes: Vec<(u16, u8)>| {
 });
 
 fn claim(bytes: &[u8]) -> Option<Claim> {
-    let subject: PinnedRef = format!("registry.example/app@{}", Digest::of(IMAGE)).parse().expect("a reference");
+    let subject: PinnedRef =
+        format!("registry.example/app@{}", Digest::of(IMAGE)).parse().expect("a reference");
     let limits = Limits::default();
     let document = Document::read(LayerKind::Bundle, bytes, &BTreeMap::new(), &limits);
     let origin = Origin { place: Place::Referrers, manifest: Digest::of(b""), blob: Digest::of(bytes) };

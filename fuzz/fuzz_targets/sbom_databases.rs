@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use touchmark_sbom::{
-    DirectoryEntry, DirectoryEntryKind, DocumentOptions, Inventory, Limits, Subject, cyclonedx, json, scan_directory, spdx,
+    DirectoryEntry, DirectoryEntryKind, DocumentOptions, Inventory, Limits, Subject, cyclonedx, json,
+    scan_directory, spdx,
 };
 
 const PATHS: [&str; 10] = [
@@ -32,13 +33,18 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
     let path = PATHS[usize::from(*choice) % PATHS.len()];
     let limits = Limits::default();
-    let entries = [file("var/lib/dpkg/status", STATUS), file("app/node_modules/b/package.json", b"{}"), file(path, bytes)];
+    let entries = [
+        file("var/lib/dpkg/status", STATUS),
+        file("app/node_modules/b/package.json", b"{}"),
+        file(path, bytes),
+    ];
     let scan = scan_directory(entries, &limits).unwrap();
     let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
     for package in inventory.packages() {
         assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");
     }
     for to_json in [cyclonedx::to_json, spdx::to_json, json::to_json] {
-        serde_json::from_slice::<serde_json::Value>(&to_json(&inventory, &DocumentOptions::default())).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&to_json(&inventory, &DocumentOptions::default()))
+            .unwrap();
     }
 });

@@ -7,7 +7,8 @@ use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subj
 fuzz_target!(|data: &[u8]| {
     let limits = Limits::default();
     let bytes = elf(data);
-    let open: touchmark_sbom::FileOpener<'_> = Box::new(|| Ok(Box::new(bytes.as_slice()) as Box<dyn std::io::Read + '_>));
+    let open: touchmark_sbom::FileOpener<'_> =
+        Box::new(|| Ok(Box::new(bytes.as_slice()) as Box<dyn std::io::Read + '_>));
     let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
     let scan = scan_directory([DirectoryEntry { path: "usr/bin/program".into(), kind }], &limits).unwrap();
     let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);

@@ -12,10 +12,12 @@ fuzz_target!(|data: &[u8]| {
     (limits.max_layer_bytes, limits.free_bytes) = (16 << 20, 1 << 20);
     let Ok((lower, upper)) = data.split_at_checked(data.len() / 2).ok_or(()) else { return };
     let scans = [data, lower, upper].into_iter();
-    let scans = scans.filter_map(|bytes| scan_layer(bytes, Compression::Detect, None, &limits).ok()).collect();
+    let scans =
+        scans.filter_map(|bytes| scan_layer(bytes, Compression::Detect, None, &limits).ok()).collect();
     let subject = ImageSubject::new(&ImageName::Layout("fuzz".into()), Digest::of(data));
     let inventory = Inventory::from_layers(Subject::Image(subject), scans, &limits);
     for to_json in [cyclonedx::to_json, spdx::to_json, json::to_json] {
-        serde_json::from_slice::<serde_json::Value>(&to_json(&inventory, &DocumentOptions::default())).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&to_json(&inventory, &DocumentOptions::default()))
+            .unwrap();
     }
 });

@@ -37,11 +37,7 @@ impl Envelope {
         payload: Vec<u8>,
         signatures: Vec<EnvelopeSignature>,
     ) -> Self {
-        Self {
-            payload_type: payload_type.into(),
-            payload,
-            signatures,
-        }
+        Self { payload_type: payload_type.into(), payload, signatures }
     }
 
     /// Parses an envelope from JSON.
@@ -50,10 +46,7 @@ impl Envelope {
     /// [`EnvelopeError`]: over a limit, not JSON of an envelope, not base64, or without a signature.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, EnvelopeError> {
         if bytes.len() > limits.max_envelope_bytes {
-            return Err(EnvelopeError::TooLarge {
-                size: bytes.len(),
-                limit: limits.max_envelope_bytes,
-            });
+            return Err(EnvelopeError::TooLarge { size: bytes.len(), limit: limits.max_envelope_bytes });
         }
         let wire: Wire = serde_json::from_slice(bytes)?;
         if wire.signatures.is_empty() {
@@ -64,16 +57,9 @@ impl Envelope {
             return Err(EnvelopeError::TooManySignatures { count, limit });
         }
         let payload = decode(&wire.payload, "payload")?;
-        let signatures = wire
-            .signatures
-            .into_iter()
-            .map(EnvelopeSignature::from_wire)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            payload_type: wire.payload_type,
-            payload,
-            signatures,
-        })
+        let signatures =
+            wire.signatures.into_iter().map(EnvelopeSignature::from_wire).collect::<Result<_, _>>()?;
+        Ok(Self { payload_type: wire.payload_type, payload, signatures })
     }
 
     /// The envelope as JSON, with standard base64.
@@ -146,30 +132,18 @@ struct WireSignature {
 impl EnvelopeSignature {
     fn from_wire(wire: WireSignature) -> Result<Self, EnvelopeError> {
         let key_id = wire.keyid.filter(|id| !id.is_empty());
-        Ok(Self {
-            key_id,
-            signature: decode(&wire.sig, "sig")?,
-        })
+        Ok(Self { key_id, signature: decode(&wire.sig, "sig")? })
     }
 
     fn to_wire(&self) -> WireSignature {
-        WireSignature {
-            keyid: self.key_id.clone(),
-            sig: STANDARD.encode(&self.signature),
-        }
+        WireSignature { keyid: self.key_id.clone(), sig: STANDARD.encode(&self.signature) }
     }
 }
 
 /// DSSE: "Either standard or URL-safe base64 encoding is allowed."
 fn decode(text: &str, member: &'static str) -> Result<Vec<u8>, EnvelopeError> {
-    let engine: &GeneralPurpose = if text.contains(['-', '_']) {
-        &URL_SAFE
-    } else {
-        &STANDARD
-    };
-    engine
-        .decode(text)
-        .map_err(|source| EnvelopeError::Base64 { member, source })
+    let engine: &GeneralPurpose = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+    engine.decode(text).map_err(|source| EnvelopeError::Base64 { member, source })
 }
 
 /// Why bytes are no envelope.
@@ -225,15 +199,9 @@ mod tests {
 
     #[test]
     fn an_envelope_survives_writing_and_parsing() {
-        let signature = EnvelopeSignature {
-            key_id: Some("k".into()),
-            signature: vec![0xfb, 0xff],
-        };
+        let signature = EnvelopeSignature { key_id: Some("k".into()), signature: vec![0xfb, 0xff] };
         let envelope = Envelope::new(IN_TOTO_PAYLOAD, b"{}".to_vec(), vec![signature]);
-        assert_eq!(
-            Envelope::parse(&envelope.to_json(), &Limits::default()).unwrap(),
-            envelope
-        );
+        assert_eq!(Envelope::parse(&envelope.to_json(), &Limits::default()).unwrap(), envelope);
     }
 
     #[test]
@@ -252,35 +220,17 @@ mod tests {
     #[test]
     fn rejects_what_is_not_base64_or_not_json() {
         let error = parse(r#"{"payloadType":"t","payload":"*","signatures":[{"sig":""}]}"#).unwrap_err();
-        assert!(matches!(
-            error,
-            EnvelopeError::Base64 {
-                member: "payload",
-                ..
-            }
-        ));
+        assert!(matches!(error, EnvelopeError::Base64 { member: "payload", .. }));
         assert!(matches!(parse("[]"), Err(EnvelopeError::Json(_))));
     }
 
     #[test]
     fn rejects_more_than_the_limits() {
         let text = r#"{"payloadType":"t","payload":"","signatures":[{"sig":""},{"sig":""}]}"#;
-        let one = Limits {
-            max_signatures: 1,
-            ..Limits::default()
-        };
+        let one = Limits { max_signatures: 1, ..Limits::default() };
         let error = Envelope::parse(text.as_bytes(), &one).unwrap_err();
-        assert!(matches!(
-            error,
-            EnvelopeError::TooManySignatures { count: 2, limit: 1 }
-        ));
-        let small = Limits {
-            max_envelope_bytes: 3,
-            ..Limits::default()
-        };
-        assert!(matches!(
-            Envelope::parse(text.as_bytes(), &small),
-            Err(EnvelopeError::TooLarge { .. })
-        ));
+        assert!(matches!(error, EnvelopeError::TooManySignatures { count: 2, limit: 1 }));
+        let small = Limits { max_envelope_bytes: 3, ..Limits::default() };
+        assert!(matches!(Envelope::parse(text.as_bytes(), &small), Err(EnvelopeError::TooLarge { .. })));
     }
 }

@@ -16,11 +16,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_envelope_bytes: 128 << 20,
-            max_signatures: 32,
-            max_subjects: 1024,
-            max_digests: 32,
-        }
+        Self { max_envelope_bytes: 128 << 20, max_signatures: 32, max_subjects: 1024, max_digests: 32 }
     }
 }

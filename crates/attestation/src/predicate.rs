@@ -62,10 +62,7 @@ impl PredicateType {
 
     /// cosign's shortest alias for a type URI, if it has one.
     pub fn alias(uri: &str) -> Option<&'static str> {
-        ALIASES
-            .iter()
-            .find(|(_, known)| *known == uri)
-            .map(|(alias, _)| *alias)
+        ALIASES.iter().find(|(_, known)| *known == uri).map(|(alias, _)| *alias)
     }
 }
 
@@ -76,16 +73,12 @@ impl FromStr for PredicateType {
         if let Some((_, uri)) = ALIASES.iter().find(|(alias, _)| *alias == text) {
             return Ok(Self((*uri).to_owned()));
         }
-        let scheme = text
-            .split_once(':')
-            .map(|(scheme, rest)| (scheme, rest.is_empty()));
+        let scheme = text.split_once(':').map(|(scheme, rest)| (scheme, rest.is_empty()));
         match scheme {
             Some((scheme, false)) if is_scheme(scheme) && !text.contains(char::is_whitespace) => {
                 Ok(Self(text.to_owned()))
             }
-            _ => Err(PredicateTypeError {
-                text: text.chars().take(100).collect(),
-            }),
+            _ => Err(PredicateTypeError { text: text.chars().take(100).collect() }),
         }
     }
 }
@@ -99,9 +92,7 @@ impl fmt::Display for PredicateType {
 /// RFC 3986 §3.1: a letter, then letters, digits, `+`, `-` and `.`.
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 /// A predicate type that is neither an alias nor a URI.
@@ -144,10 +135,7 @@ mod tests {
 
     #[test]
     fn an_alias_is_found_for_its_uri() {
-        assert_eq!(
-            PredicateType::alias("https://slsa.dev/provenance/v1"),
-            Some("slsaprovenance1")
-        );
+        assert_eq!(PredicateType::alias("https://slsa.dev/provenance/v1"), Some("slsaprovenance1"));
         assert_eq!(PredicateType::alias("https://example.com"), None);
     }
 }

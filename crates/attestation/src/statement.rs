@@ -80,10 +80,7 @@ impl Statement {
         let statement: Self = serde_json::from_slice(bytes)?;
         let subjects = statement.subject.len();
         if subjects > limits.max_subjects {
-            return Err(StatementError::TooManySubjects {
-                count: subjects,
-                limit: limits.max_subjects,
-            });
+            return Err(StatementError::TooManySubjects { count: subjects, limit: limits.max_subjects });
         }
         if subjects == 0 {
             return Err(StatementError::NoSubject);
@@ -91,10 +88,7 @@ impl Statement {
         for subject in &statement.subject {
             let digests = subject.digest.len();
             if digests > limits.max_digests {
-                return Err(StatementError::TooManyDigests {
-                    count: digests,
-                    limit: limits.max_digests,
-                });
+                return Err(StatementError::TooManyDigests { count: digests, limit: limits.max_digests });
             }
             if digests == 0 {
                 return Err(StatementError::SubjectWithoutDigest {
@@ -118,10 +112,7 @@ impl Statement {
         }
         let predicate =
             P::deserialize(self.predicate.as_ref().unwrap_or(&Value::Null)).map_err(|source| {
-                StatementError::Predicate {
-                    predicate_type: self.predicate_type.clone(),
-                    source,
-                }
+                StatementError::Predicate { predicate_type: self.predicate_type.clone(), source }
             })?;
         Ok(Statement {
             version: self.version,
@@ -171,10 +162,7 @@ impl ResourceDescriptor {
     /// An artifact known by its digest alone.
     pub fn of(digest: &Digest) -> Self {
         let digest = BTreeMap::from([(digest.algorithm().name().to_owned(), digest.hex().to_owned())]);
-        Self {
-            digest,
-            ..Self::default()
-        }
+        Self { digest, ..Self::default() }
     }
 
     /// The same with a name.
@@ -186,9 +174,7 @@ impl ResourceDescriptor {
 
     /// Whether this artifact has `digest`, algorithm and value.
     pub fn has_digest(&self, digest: &Digest) -> bool {
-        self.digest
-            .get(digest.algorithm().name())
-            .is_some_and(|hex| hex == digest.hex())
+        self.digest.get(digest.algorithm().name()).is_some_and(|hex| hex == digest.hex())
     }
 }
 
@@ -265,18 +251,9 @@ mod tests {
 
     #[test]
     fn reads_both_statement_versions() {
-        assert_eq!(
-            parse(&text("v1", &subject())).unwrap().version(),
-            StatementVersion::V1
-        );
-        assert_eq!(
-            parse(&text("v0.1", &subject())).unwrap().version(),
-            StatementVersion::V01
-        );
-        assert!(matches!(
-            parse(&text("v2", &subject())),
-            Err(StatementError::Json(_))
-        ));
+        assert_eq!(parse(&text("v1", &subject())).unwrap().version(), StatementVersion::V1);
+        assert_eq!(parse(&text("v0.1", &subject())).unwrap().version(), StatementVersion::V01);
+        assert!(matches!(parse(&text("v2", &subject())), Err(StatementError::Json(_))));
     }
 
     #[test]
@@ -298,24 +275,12 @@ mod tests {
     #[test]
     fn rejects_more_than_the_limits() {
         let two = text("v1", &format!("{},{}", subject(), subject()));
-        let limits = Limits {
-            max_subjects: 1,
-            ..Limits::default()
-        };
+        let limits = Limits { max_subjects: 1, ..Limits::default() };
         let error = Statement::parse(two.as_bytes(), &limits).unwrap_err();
-        assert!(matches!(
-            error,
-            StatementError::TooManySubjects { count: 2, limit: 1 }
-        ));
-        let limits = Limits {
-            max_digests: 0,
-            ..Limits::default()
-        };
+        assert!(matches!(error, StatementError::TooManySubjects { count: 2, limit: 1 }));
+        let limits = Limits { max_digests: 0, ..Limits::default() };
         let error = Statement::parse(two.as_bytes(), &limits).unwrap_err();
-        assert!(matches!(
-            error,
-            StatementError::TooManyDigests { count: 1, limit: 0 }
-        ));
+        assert!(matches!(error, StatementError::TooManyDigests { count: 1, limit: 0 }));
     }
 
     #[derive(Debug, Deserialize)]
@@ -338,10 +303,7 @@ mod tests {
     fn narrows_to_a_predicate_of_the_right_type_only() {
         let statement = parse(&text("v1", &subject())).unwrap();
         assert_eq!(statement.narrow::<Example>().unwrap().predicate().unwrap().a, 1);
-        assert!(matches!(
-            statement.narrow::<Other>(),
-            Err(StatementError::PredicateType { .. })
-        ));
+        assert!(matches!(statement.narrow::<Other>(), Err(StatementError::PredicateType { .. })));
         let malformed = text("v1", &subject()).replace(r#""a":1"#, r#""a":"x""#);
         let error = parse(&malformed).unwrap().narrow::<Example>().unwrap_err();
         assert!(matches!(error, StatementError::Predicate { .. }));

@@ -79,13 +79,7 @@ pub(crate) struct Common {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colour
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHEN",
-        default_value = "auto",
-        env = "TOUCHMARK_COLOR"
-    )]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "TOUCHMARK_COLOR")]
     pub(crate) color: ColorChoice,
     /// No progress display, even on a terminal
     #[arg(long, global = true, env = "TOUCHMARK_NO_PROGRESS")]
@@ -143,9 +137,8 @@ pub(crate) enum ReportFormat {
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.get(digits.len()..).unwrap_or_default();
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| format!("{text:?} is not a time, expected such as 30s, 5m or 1h"))?;
+    let number: u64 =
+        digits.parse().map_err(|_| format!("{text:?} is not a time, expected such as 30s, 5m or 1h"))?;
     let seconds = match unit {
         "s" | "" => Some(number),
         "m" => number.checked_mul(60),

@@ -100,10 +100,7 @@ pub(crate) fn subject(image: &PinnedRef) -> ResourceDescriptor {
 /// Tells the user where the evidence is now.
 pub(crate) fn report_attached(context: &Context, image: &PinnedRef, attached: &[Attached]) {
     for place in attached {
-        context.note(&format!(
-            "attached to {image}: {} ({})",
-            place.manifest, place.place
-        ));
+        context.note(&format!("attached to {image}: {} ({})", place.manifest, place.place));
     }
 }
 
@@ -117,14 +114,8 @@ async fn attach_bundle(
     for blob in &stored.blobs {
         context.stores().push_blob(image.name(), blob).await?;
     }
-    context
-        .stores()
-        .push_manifest(image.name(), &stored.manifest, None)
-        .await?;
-    Ok(Attached {
-        place: "referrer".to_owned(),
-        manifest: stored.manifest.digest().clone(),
-    })
+    context.stores().push_manifest(image.name(), &stored.manifest, None).await?;
+    Ok(Attached { place: "referrer".to_owned(), manifest: stored.manifest.digest().clone() })
 }
 
 async fn append(
@@ -136,18 +127,12 @@ async fn append(
     let change = |existing: Option<&Content>| {
         let stored = append_layer(existing, layer, &limits())
             .map_err(|source| StoreError::change(image.name(), source))?;
-        Ok(TagChange {
-            manifest: stored.manifest,
-            blobs: stored.blobs,
-        })
+        Ok(TagChange { manifest: stored.manifest, blobs: stored.blobs })
     };
     let manifest = context
         .stores()
         .update_tag(image.name(), tag, &change)
         .await
         .with_context(|| format!("cannot add to {}", image.name().tagged(tag.clone())))?;
-    Ok(Attached {
-        place: tag.to_string(),
-        manifest: manifest.digest().clone(),
-    })
+    Ok(Attached { place: tag.to_string(), manifest: manifest.digest().clone() })
 }

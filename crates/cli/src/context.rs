@@ -33,11 +33,7 @@ impl Context {
         let progress = Arc::new(Progress::new(shown));
         let stores =
             Stores::new(registry_options(&common, &progress)?).with_context(|| told_files(&common))?;
-        Ok(Self {
-            common,
-            stores,
-            progress,
-        })
+        Ok(Self { common, stores, progress })
     }
 
     /// Where images are.
@@ -88,15 +84,8 @@ fn tell_requests(color: ColorChoice) {
 
 /// What the stores were made from that can be wrong.
 fn told_files(common: &Common) -> String {
-    let files: Vec<_> = common
-        .registry_ca
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    format!(
-        "cannot use the options for registries (--registry-ca {})",
-        files.join(", ")
-    )
+    let files: Vec<_> = common.registry_ca.iter().map(|path| path.display().to_string()).collect();
+    format!("cannot use the options for registries (--registry-ca {})", files.join(", "))
 }
 
 fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result<RegistryOptions> {
@@ -105,15 +94,9 @@ fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result
         options.http.extra_roots.push(read_input(path, MAX_CA_BYTES)?);
     }
     if let (Some(username), Some(password)) = (&common.registry_username, &common.registry_password) {
-        options.credentials = CredentialSource::BasicEverywhere {
-            username: username.clone(),
-            password: Secret::new(password),
-        };
+        options.credentials =
+            CredentialSource::BasicEverywhere { username: username.clone(), password: Secret::new(password) };
     }
     options.progress = Some(Arc::clone(progress) as Arc<_>);
-    Ok(if common.allow_http {
-        options.dangerous_plain_http()
-    } else {
-        options
-    })
+    Ok(if common.allow_http { options.dangerous_plain_http() } else { options })
 }

@@ -40,21 +40,10 @@ fn push_policy(text: &mut String, policy: &PolicyOutcome, style: Style) {
 }
 
 fn push_requirement(text: &mut String, requirement: &RequirementOutcome, style: Style) {
-    let (tone, mark) = if requirement.satisfied {
-        (Tone::Good, "ok")
-    } else {
-        (Tone::Bad, "no")
-    };
-    text.push_str(&format!(
-        "    {} {}\n",
-        style.paint(tone, mark),
-        harmless(&requirement.name)
-    ));
+    let (tone, mark) = if requirement.satisfied { (Tone::Good, "ok") } else { (Tone::Bad, "no") };
+    text.push_str(&format!("    {} {}\n", style.paint(tone, mark), harmless(&requirement.name)));
     for support in requirement.support.iter().take(Sightings::MAX_LISTED) {
-        for line in [
-            format!("by {}, in {}", support.signer, support.origin),
-            log_note(&support.log),
-        ] {
+        for line in [format!("by {}, in {}", support.signer, support.origin), log_note(&support.log)] {
             text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
         }
     }
@@ -75,21 +64,9 @@ fn push_reason(text: &mut String, reason: &Reason, indent: usize, style: Style) 
         text.push_str(&format!("{:indent$}  wanted  {}\n", "", detail(&wanted)));
     }
     for seen in reason.seen() {
-        let by = seen
-            .signer
-            .as_ref()
-            .map(|signer| format!(", by {signer}"))
-            .unwrap_or_default();
-        text.push_str(&format!(
-            "{:indent$}  seen    {}\n",
-            "",
-            detail(&format!("{}{by}", seen.value))
-        ));
-        text.push_str(&format!(
-            "{:indent$}  in      {}\n",
-            "",
-            detail(&seen.origin.to_string())
-        ));
+        let by = seen.signer.as_ref().map(|signer| format!(", by {signer}")).unwrap_or_default();
+        text.push_str(&format!("{:indent$}  seen    {}\n", "", detail(&format!("{}{by}", seen.value))));
+        text.push_str(&format!("{:indent$}  in      {}\n", "", detail(&seen.origin.to_string())));
     }
     if reason.more_seen() > 0 {
         text.push_str(&format!("{:indent$}  and {} more\n", "", reason.more_seen()));

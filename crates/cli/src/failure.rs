@@ -28,11 +28,7 @@ pub(crate) struct Mistake {
 impl Mistake {
     /// What was found and what was wanted, and a way out.
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-            source: None,
-        }
+        Self { message: message.into(), hint: hint.into(), source: None }
     }
 
     /// The same, with what it came from.
@@ -41,10 +37,7 @@ impl Mistake {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self {
-            source: Some(Box::new(source)),
-            ..Self::new(message, hint)
-        }
+        Self { source: Some(Box::new(source)), ..Self::new(message, hint) }
     }
 }
 
@@ -61,11 +54,7 @@ pub(crate) fn describe(error: &anyhow::Error, style: Style) -> String {
         text.push_str(&harmless(message));
     }
     if let Some(hint) = hint(error) {
-        text.push_str(&format!(
-            "\n{} {}",
-            style.paint(Tone::Strong, "hint:"),
-            harmless(&hint)
-        ));
+        text.push_str(&format!("\n{} {}", style.paint(Tone::Strong, "hint:"), harmless(&hint)));
     }
     text
 }

@@ -21,35 +21,23 @@ pub(crate) enum Readers {
 
 /// Reads a file, or standard input for `-`, of at most `max_bytes`.
 pub(crate) fn read_input(path: &Path, max_bytes: u64) -> Result<Vec<u8>, FileError> {
-    let failed = |source| FileError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| FileError::Read { path: path.to_owned(), source };
     let reader: Box<dyn Read> = if is_dash(path) {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(File::open(path).map_err(failed)?)
     };
     let mut bytes = Vec::new();
-    reader
-        .take(max_bytes.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    reader.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > max_bytes {
-        return Err(FileError::TooLarge {
-            path: path.to_owned(),
-            limit: max_bytes,
-        });
+        return Err(FileError::TooLarge { path: path.to_owned(), limit: max_bytes });
     }
     Ok(bytes)
 }
 
 /// Writes a result to a file, or standard output for `-`. An existing file is replaced whole, or not at all.
 pub(crate) fn write_output(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let failed = |source| FileError::Write {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
     if is_dash(path) {
         return to_stdout(bytes).map_err(failed);
     }
@@ -70,14 +58,8 @@ pub(crate) fn write_output(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 
 /// Writes a file that must not exist yet.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> anyhow::Result<()> {
-    let failed = |source| FileError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    match staged(path, bytes, readers)
-        .map_err(failed)?
-        .persist_noclobber(path)
-    {
+    let failed = |source| FileError::Write { path: path.to_owned(), source };
+    match staged(path, bytes, readers).map_err(failed)?.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(Mistake::new(
             format!("{} exists already", path.display()),
@@ -95,10 +77,7 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 
 /// The bytes in a new file beside `path`, ready to be renamed.
 fn staged(path: &Path, bytes: &[u8], readers: Readers) -> std::io::Result<tempfile::NamedTempFile> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -165,15 +144,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         write_new(&path, b"secret", Readers::Owner).unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert!(
-            write_new(&path, b"other", Readers::Owner)
-                .unwrap_err()
-                .is::<Mistake>()
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(write_new(&path, b"other", Readers::Owner).unwrap_err().is::<Mistake>());
         assert_eq!(read_input(&path, 100).unwrap(), b"secret");
     }
 
@@ -182,13 +154,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("big");
         write_output(&path, b"12345").unwrap();
-        assert!(matches!(
-            read_input(&path, 4),
-            Err(FileError::TooLarge { limit: 4, .. })
-        ));
-        assert!(matches!(
-            read_input(&directory.path().join("none"), 4),
-            Err(FileError::Read { .. })
-        ));
+        assert!(matches!(read_input(&path, 4), Err(FileError::TooLarge { limit: 4, .. })));
+        assert!(matches!(read_input(&directory.path().join("none"), 4), Err(FileError::Read { .. })));
     }
 }

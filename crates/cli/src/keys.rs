@@ -27,9 +27,9 @@ impl FromStr for KeyRef {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
-            Some((scheme, _)) => Err(format!(
-                "key reference {scheme}:// is not supported, expected a file or env://NAME"
-            )),
+            Some((scheme, _)) => {
+                Err(format!("key reference {scheme}:// is not supported, expected a file or env://NAME"))
+            }
             None if text.is_empty() => {
                 Err("key reference is empty, expected a file or env://NAME".to_owned())
             }
@@ -59,9 +59,7 @@ impl KeyRef {
             Self::File(path) => {
                 let bytes = read_input(path, limits().max_key_text_bytes as u64)?;
                 let text = String::from_utf8(bytes).map_err(|error| error.utf8_error());
-                Ok(Zeroizing::new(
-                    text.with_context(|| format!("{self} is not a PEM file"))?,
-                ))
+                Ok(Zeroizing::new(text.with_context(|| format!("{self} is not a PEM file"))?))
             }
             Self::Environment(name) => {
                 let value = std::env::var(name).with_context(|| format!("environment variable {name}"))?;
@@ -83,10 +81,7 @@ impl SigningKeyArgs {
     /// The signer, its key decrypted.
     pub(crate) fn load(&self) -> anyhow::Result<Signer> {
         let key = self.key.as_ref().ok_or_else(|| {
-            Mistake::new(
-                "no key to sign with",
-                "--key KEY names one; touchmark key generate makes one",
-            )
+            Mistake::new("no key to sign with", "--key KEY names one; touchmark key generate makes one")
         })?;
         key.unlock().map(Signer::from)
     }
@@ -122,9 +117,7 @@ impl VerificationKeyArgs {
     pub(crate) fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
         let mut keys = Vec::new();
         for reference in &self.keys {
-            let found = reference
-                .read()
-                .and_then(|text| Ok(PublicKey::parse_pem_all(&text, &limits())?));
+            let found = reference.read().and_then(|text| Ok(PublicKey::parse_pem_all(&text, &limits())?));
             keys.extend(found.with_context(|| format!("cannot use the key {reference}"))?);
         }
         Ok(keys)

@@ -19,22 +19,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(shown: bool) -> Self {
-        let target = if shown {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        Self {
-            display: MultiProgress::with_draw_target(target),
-            transfers: Mutex::default(),
-        }
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { display: MultiProgress::with_draw_target(target), transfers: Mutex::default() }
     }
 
     /// A spinner that says what is being done, until it is dropped.
     pub(crate) fn step(&self, what: impl Into<String>) -> Step {
-        let bar = self
-            .display
-            .add(ProgressBar::new_spinner().with_message(what.into()));
+        let bar = self.display.add(ProgressBar::new_spinner().with_message(what.into()));
         bar.enable_steady_tick(Duration::from_millis(100));
         Step(bar)
     }

@@ -100,11 +100,7 @@ pub(crate) fn short_digests(text: &str) -> String {
     let mut short = String::with_capacity(text.len());
     let mut digits = 0;
     for c in text.chars() {
-        digits = if matches!(c, '0'..='9' | 'a'..='f') {
-            digits + 1
-        } else {
-            0
-        };
+        digits = if matches!(c, '0'..='9' | 'a'..='f') { digits + 1 } else { 0 };
         short.push(c);
         // SHA-256 and SHA-512 in hexadecimal.
         if digits == 64 || digits == 128 {
@@ -199,18 +195,11 @@ mod tests {
 
     #[test]
     fn tables_align_and_fit() {
-        let rows = vec![
-            vec!["a".to_owned(), "long value".to_owned()],
-            vec!["bbb".to_owned(), "x".to_owned()],
-        ];
-        assert_eq!(
-            table(&["K", "V"], &rows, None),
-            "K    V\na    long value\nbbb  x\n"
-        );
+        let rows =
+            vec![vec!["a".to_owned(), "long value".to_owned()], vec!["bbb".to_owned(), "x".to_owned()]];
+        assert_eq!(table(&["K", "V"], &rows, None), "K    V\na    long value\nbbb  x\n");
         assert!(
-            table(&["K", "V"], &rows, Some(8))
-                .lines()
-                .all(|line| console::measure_text_width(line) <= 8)
+            table(&["K", "V"], &rows, Some(8)).lines().all(|line| console::measure_text_width(line) <= 8)
         );
     }
 

@@ -84,10 +84,7 @@ pub(crate) async fn scan_image(
 ) -> anyhow::Result<Inventory> {
     let (image, manifest) = find_manifest(image, platform, context).await?;
     let limits = Limits::default();
-    let config = context
-        .stores()
-        .fetch_blob(image.name(), &manifest.config, limits.max_config_bytes)
-        .await?;
+    let config = context.stores().fetch_blob(image.name(), &manifest.config, limits.max_config_bytes).await?;
     let config =
         ImageConfig::parse(config.bytes(), &limits).with_context(|| format!("cannot scan {image}"))?;
     let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
@@ -110,11 +107,7 @@ pub(crate) async fn scan_image(
             variant: None,
         }),
     };
-    Ok(Inventory::from_layers(
-        Subject::Image(subject),
-        scans,
-        &touchmark_sbom::Limits::default(),
-    ))
+    Ok(Inventory::from_layers(Subject::Image(subject), scans, &touchmark_sbom::Limits::default()))
 }
 
 /// A layer that is no file system is left out, and the inventory says so. A layer that is one and cannot be read is an error.
@@ -130,15 +123,9 @@ async fn scan_one(
     let blob = context.stores().open_blob(image.name(), &layer).await?;
     let reader = SyncIoBridge::new(blob);
     let scan = tokio::task::spawn_blocking(move || {
-        scan_layer(
-            reader,
-            compression,
-            Some(&diff_id),
-            &touchmark_sbom::Limits::default(),
-        )
+        scan_layer(reader, compression, Some(&diff_id), &touchmark_sbom::Limits::default())
     });
-    scan.await?
-        .with_context(|| format!("cannot scan layer {} of {image}", layer.digest))
+    scan.await?.with_context(|| format!("cannot scan layer {} of {image}", layer.digest))
 }
 
 /// Follows indexes to an image manifest for the platform.
@@ -162,10 +149,7 @@ async fn find_manifest(
             }
         }
     }
-    bail!(
-        "indexes under {image} are nested deeper than {}",
-        limits.max_index_depth
-    )
+    bail!("indexes under {image} are nested deeper than {}", limits.max_index_depth)
 }
 
 /// The entry for the platform. An index with one entry has no choice to make.
@@ -175,14 +159,10 @@ fn choose<'a>(entries: &'a [Descriptor], platform: Option<&Platform>) -> anyhow:
         return Ok(only);
     }
     let wanted = platform.cloned().unwrap_or_else(this_machine);
-    let found = runnable
-        .iter()
-        .find(|entry| entry.platform.as_ref().is_some_and(|found| fits(found, &wanted)));
-    let known: Vec<String> = runnable
-        .iter()
-        .filter_map(|entry| entry.platform.as_ref())
-        .map(Platform::to_string)
-        .collect();
+    let found =
+        runnable.iter().find(|entry| entry.platform.as_ref().is_some_and(|found| fits(found, &wanted)));
+    let known: Vec<String> =
+        runnable.iter().filter_map(|entry| entry.platform.as_ref()).map(Platform::to_string).collect();
     found.copied().ok_or_else(|| {
         Mistake::new(
             format!("no manifest is for {wanted}; found {}", known.join(", ")),
@@ -194,10 +174,7 @@ fn choose<'a>(entries: &'a [Descriptor], platform: Option<&Platform>) -> anyhow:
 
 /// BuildKit keeps attestations in entries for `unknown/unknown`.
 fn is_runnable(entry: &Descriptor) -> bool {
-    let unknown = entry
-        .platform
-        .as_ref()
-        .is_some_and(|platform| platform.os == "unknown");
+    let unknown = entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
     !unknown && (media_type::is_index(&entry.media_type) || media_type::is_image_manifest(&entry.media_type))
 }
 
@@ -215,11 +192,7 @@ fn this_machine() -> Platform {
         "x86" => "386",
         other => other,
     };
-    Platform {
-        architecture: architecture.to_owned(),
-        os: "linux".to_owned(),
-        variant: None,
-    }
+    Platform { architecture: architecture.to_owned(), os: "linux".to_owned(), variant: None }
 }
 
 /// Reads `OS/ARCHITECTURE[/VARIANT]`.
@@ -227,15 +200,9 @@ pub(crate) fn parse_platform(text: &str) -> Result<Platform, String> {
     let mut parts = text.split('/').map(str::to_owned);
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(os), Some(architecture), variant, None) if !os.is_empty() && !architecture.is_empty() => {
-            Ok(Platform {
-                architecture,
-                os,
-                variant,
-            })
+            Ok(Platform { architecture, os, variant })
         }
-        _ => Err(format!(
-            "{text:?} is not a platform, expected such as linux/arm64"
-        )),
+        _ => Err(format!("{text:?} is not a platform, expected such as linux/arm64")),
     }
 }
 
@@ -251,14 +218,8 @@ fn scan_tree(root: &Path) -> anyhow::Result<Inventory> {
     }
     let limits = touchmark_sbom::Limits::default();
     let scan = scan_directory(Walk::new(&root), &limits).with_context(failed)?;
-    let name = root
-        .file_name()
-        .map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned());
-    Ok(Inventory::from_directory(
-        Subject::Directory { name },
-        scan,
-        &limits,
-    ))
+    let name = root.file_name().map_or_else(|| "/".to_owned(), |name| name.to_string_lossy().into_owned());
+    Ok(Inventory::from_directory(Subject::Directory { name }, scan, &limits))
 }
 
 /// Walks a directory tree in the order of names, parents first. Symbolic links are told and never followed.
@@ -269,10 +230,7 @@ struct Walk {
 
 impl Walk {
     fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            pending: vec![root.to_owned()],
-        }
+        Self { root: root.to_owned(), pending: vec![root.to_owned()] }
     }
 
     /// Puts the entries of a directory first in line.
@@ -302,10 +260,7 @@ impl Walk {
         let path = path.to_owned();
         let seen = (metadata.dev(), metadata.ino());
         let open = Box::new(move || open_seen(&path, seen).map(|file| Box::new(file) as Box<_>));
-        Ok(DirectoryEntryKind::File {
-            size: metadata.len(),
-            open,
-        })
+        Ok(DirectoryEntryKind::File { size: metadata.len(), open })
     }
 }
 
@@ -326,10 +281,7 @@ impl Iterator for Walk {
         let path = self.pending.pop()?;
         let kind = self.kind(&path).unwrap_or(DirectoryEntryKind::Unreadable);
         let relative = path.strip_prefix(&self.root).unwrap_or(&path);
-        Some(DirectoryEntry {
-            path: relative.to_string_lossy().into_owned(),
-            kind,
-        })
+        Some(DirectoryEntry { path: relative.to_string_lossy().into_owned(), kind })
     }
 }
 
@@ -345,11 +297,7 @@ mod tests {
 
     #[test]
     fn the_platform_chooses_from_an_index() {
-        let entries = [
-            entry("linux/amd64"),
-            entry("linux/arm64/v8"),
-            entry("unknown/unknown"),
-        ];
+        let entries = [entry("linux/amd64"), entry("linux/arm64/v8"), entry("unknown/unknown")];
         let wanted = parse_platform("linux/arm64").unwrap();
         assert_eq!(choose(&entries, Some(&wanted)).unwrap(), &entries[1]);
         let absent = parse_platform("windows/amd64").unwrap();

@@ -55,10 +55,7 @@ impl ImageConfig {
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, ConfigError> {
         let size = bytes.len() as u64;
         if size > limits.max_config_bytes {
-            return Err(ConfigError::TooLarge {
-                size,
-                limit: limits.max_config_bytes,
-            });
+            return Err(ConfigError::TooLarge { size, limit: limits.max_config_bytes });
         }
         Ok(serde_json::from_slice(bytes)?)
     }
@@ -98,17 +95,8 @@ mod tests {
 
     #[test]
     fn rejects_what_is_too_large_or_no_configuration() {
-        let limits = Limits {
-            max_config_bytes: 1,
-            ..Limits::default()
-        };
-        assert!(matches!(
-            ImageConfig::parse(b"{}", &limits),
-            Err(ConfigError::TooLarge { .. })
-        ));
-        assert!(matches!(
-            ImageConfig::parse(b"{}", &Limits::default()),
-            Err(ConfigError::Json(_))
-        ));
+        let limits = Limits { max_config_bytes: 1, ..Limits::default() };
+        assert!(matches!(ImageConfig::parse(b"{}", &limits), Err(ConfigError::TooLarge { .. })));
+        assert!(matches!(ImageConfig::parse(b"{}", &Limits::default()), Err(ConfigError::Json(_))));
     }
 }

@@ -19,28 +19,18 @@ impl Content {
     pub fn check(descriptor: Descriptor, bytes: Vec<u8>) -> Result<Self, ContentError> {
         let found = bytes.len() as u64;
         if found != descriptor.size {
-            return Err(ContentError::Size {
-                digest: descriptor.digest,
-                found,
-                wanted: descriptor.size,
-            });
+            return Err(ContentError::Size { digest: descriptor.digest, found, wanted: descriptor.size });
         }
         let found = Digest::of_with(descriptor.digest.algorithm(), &bytes);
         if found != descriptor.digest {
-            return Err(ContentError::Digest {
-                found,
-                wanted: descriptor.digest,
-            });
+            return Err(ContentError::Digest { found, wanted: descriptor.digest });
         }
         Ok(Self { descriptor, bytes })
     }
 
     /// Content of our own making: the descriptor is computed from the bytes.
     pub fn new(media_type: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self {
-            descriptor: Descriptor::of(media_type, &bytes),
-            bytes,
-        }
+        Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 
     /// What the bytes were checked against.
@@ -108,14 +98,7 @@ mod tests {
         let mut descriptor = Descriptor::of("text/plain", b"hello");
         descriptor.size = 4;
         let error = Content::check(descriptor, b"hello".to_vec()).unwrap_err();
-        assert!(matches!(
-            error,
-            ContentError::Size {
-                found: 5,
-                wanted: 4,
-                ..
-            }
-        ));
+        assert!(matches!(error, ContentError::Size { found: 5, wanted: 4, .. }));
     }
 
     #[test]

@@ -21,11 +21,7 @@ pub struct Descriptor {
     /// Size of the content, in bytes.
     pub size: u64,
     /// Free annotations.
-    #[serde(
-        default,
-        skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null_as_default"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default")]
     pub annotations: BTreeMap<String, String>,
     /// What kind of artifact the content is, where it is a manifest. A hint: registries get it wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,24 +97,14 @@ mod tests {
 
     #[test]
     fn rejects_a_negative_size() {
-        let text = format!(
-            r#"{{"mediaType":"a/b","digest":"{}","size":-1}}"#,
-            Digest::of(b"")
-        );
+        let text = format!(r#"{{"mediaType":"a/b","digest":"{}","size":-1}}"#, Digest::of(b""));
         assert!(serde_json::from_str::<Descriptor>(&text).unwrap_err().is_data());
     }
 
     #[test]
     fn null_annotations_are_none() {
-        let text = format!(
-            r#"{{"mediaType":"a/b","digest":"{}","size":1,"annotations":null}}"#,
-            Digest::of(b"")
-        );
-        assert!(
-            serde_json::from_str::<Descriptor>(&text)
-                .unwrap()
-                .annotations
-                .is_empty()
-        );
+        let text =
+            format!(r#"{{"mediaType":"a/b","digest":"{}","size":1,"annotations":null}}"#, Digest::of(b""));
+        assert!(serde_json::from_str::<Descriptor>(&text).unwrap().annotations.is_empty());
     }
 }

@@ -92,22 +92,12 @@ impl FromStr for Digest {
             other => return Err(DigestError::UnknownAlgorithm { name: excerpt(other) }),
         };
         if hex.len() != algorithm.hex_len() {
-            return Err(DigestError::Length {
-                algorithm,
-                found: hex.len(),
-                wanted: algorithm.hex_len(),
-            });
+            return Err(DigestError::Length { algorithm, found: hex.len(), wanted: algorithm.hex_len() });
         }
-        if !hex
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
+        if !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
             return Err(malformed());
         }
-        Ok(Self {
-            algorithm,
-            hex: hex.to_owned(),
-        })
+        Ok(Self { algorithm, hex: hex.to_owned() })
     }
 }
 
@@ -131,9 +121,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -146,10 +134,7 @@ pub struct Hasher {
 impl Hasher {
     /// Starts with nothing hashed.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self {
-            algorithm,
-            context: hash::Context::new(algorithm.implementation()),
-        }
+        Self { algorithm, context: hash::Context::new(algorithm.implementation()) }
     }
 
     /// Adds `bytes`.
@@ -159,10 +144,7 @@ impl Hasher {
 
     /// The digest of all that was added.
     pub fn finish(self) -> Digest {
-        Digest {
-            algorithm: self.algorithm,
-            hex: hex::encode(self.context.finish()),
-        }
+        Digest { algorithm: self.algorithm, hex: hex::encode(self.context.finish()) }
     }
 }
 
@@ -227,39 +209,23 @@ mod tests {
     #[test]
     fn rejects_upper_case_hex() {
         let text = EMPTY.to_uppercase().replace("SHA256", "sha256");
-        assert!(matches!(
-            text.parse::<Digest>(),
-            Err(DigestError::Malformed { .. })
-        ));
+        assert!(matches!(text.parse::<Digest>(), Err(DigestError::Malformed { .. })));
     }
 
     #[test]
     fn rejects_a_wrong_length() {
         let error = "sha256:abcd".parse::<Digest>().unwrap_err();
-        assert_eq!(
-            error,
-            DigestError::Length {
-                algorithm: Algorithm::Sha256,
-                found: 4,
-                wanted: 64
-            }
-        );
+        assert_eq!(error, DigestError::Length { algorithm: Algorithm::Sha256, found: 4, wanted: 64 });
     }
 
     #[test]
     fn rejects_an_unregistered_algorithm() {
         let text = format!("md5:{}", "a".repeat(32));
-        assert_eq!(
-            text.parse::<Digest>().unwrap_err(),
-            DigestError::UnknownAlgorithm { name: "md5".into() }
-        );
+        assert_eq!(text.parse::<Digest>().unwrap_err(), DigestError::UnknownAlgorithm { name: "md5".into() });
     }
 
     #[test]
     fn rejects_text_without_a_colon() {
-        assert!(matches!(
-            "latest".parse::<Digest>(),
-            Err(DigestError::Malformed { .. })
-        ));
+        assert!(matches!("latest".parse::<Digest>(), Err(DigestError::Malformed { .. })));
     }
 }

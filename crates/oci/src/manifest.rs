@@ -33,11 +33,7 @@ pub struct ImageManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free annotations.
-    #[serde(
-        default,
-        skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null_as_default"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -57,10 +53,7 @@ impl ImageManifest {
 
     /// The document as bytes ready to push.
     pub fn to_content(&self) -> Content {
-        to_content(
-            self.media_type.as_deref().unwrap_or(media_type::OCI_MANIFEST),
-            self,
-        )
+        to_content(self.media_type.as_deref().unwrap_or(media_type::OCI_MANIFEST), self)
     }
 }
 
@@ -84,11 +77,7 @@ pub struct ImageIndex {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free annotations.
-    #[serde(
-        default,
-        skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "null_as_default"
-    )]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_as_default")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -132,10 +121,7 @@ impl Manifest {
     pub fn parse(content: &Content, limits: &Limits) -> Result<Self, ManifestError> {
         let size = content.bytes().len() as u64;
         if size > limits.max_manifest_bytes {
-            return Err(ManifestError::TooLarge {
-                size,
-                limit: limits.max_manifest_bytes,
-            });
+            return Err(ManifestError::TooLarge { size, limit: limits.max_manifest_bytes });
         }
         let outer = content.media_type();
         let shape: Shape = serde_json::from_slice(content.bytes())?;
@@ -150,10 +136,7 @@ impl Manifest {
             (Self::Image(image), count)
         };
         if count > limits.max_descriptors {
-            return Err(ManifestError::TooManyDescriptors {
-                count,
-                limit: limits.max_descriptors,
-            });
+            return Err(ManifestError::TooManyDescriptors { count, limit: limits.max_descriptors });
         }
         Ok(manifest)
     }
@@ -184,22 +167,15 @@ struct Shape {
 impl Shape {
     fn check(&self, outer: &str) -> Result<(), ManifestError> {
         if !media_type::is_index(outer) && !media_type::is_image_manifest(outer) {
-            return Err(ManifestError::UnknownType {
-                media_type: excerpt(outer),
-            });
+            return Err(ManifestError::UnknownType { media_type: excerpt(outer) });
         }
         if self.schema_version != 2 {
-            return Err(ManifestError::SchemaVersion {
-                found: self.schema_version,
-            });
+            return Err(ManifestError::SchemaVersion { found: self.schema_version });
         }
         if let Some(inner) = &self.media_type
             && inner != outer
         {
-            return Err(ManifestError::TypeMismatch {
-                inner: excerpt(inner),
-                outer: excerpt(outer),
-            });
+            return Err(ManifestError::TypeMismatch { inner: excerpt(inner), outer: excerpt(outer) });
         }
         if self.manifests.is_some() && (self.config.is_some() || self.layers.is_some()) {
             return Err(ManifestError::Ambiguous);
@@ -266,10 +242,7 @@ mod tests {
     use super::*;
 
     fn parse(media_type: &str, text: &str) -> Result<Manifest, ManifestError> {
-        Manifest::parse(
-            &Content::new(media_type, text.as_bytes().to_vec()),
-            &Limits::default(),
-        )
+        Manifest::parse(&Content::new(media_type, text.as_bytes().to_vec()), &Limits::default())
     }
 
     fn image() -> ImageManifest {
@@ -279,18 +252,12 @@ mod tests {
     #[test]
     fn a_manifest_survives_writing_and_parsing() {
         let content = image().to_content();
-        assert_eq!(
-            Manifest::parse(&content, &Limits::default()).unwrap(),
-            Manifest::Image(image())
-        );
+        assert_eq!(Manifest::parse(&content, &Limits::default()).unwrap(), Manifest::Image(image()));
     }
 
     #[test]
     fn rejects_a_document_that_says_it_is_of_another_type() {
-        let text = format!(
-            r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#,
-            media_type::OCI_INDEX
-        );
+        let text = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#, media_type::OCI_INDEX);
         let error = parse(media_type::OCI_MANIFEST, &text).unwrap_err();
         assert!(matches!(error, ManifestError::TypeMismatch { .. }));
     }
@@ -298,10 +265,7 @@ mod tests {
     #[test]
     fn rejects_a_document_that_is_both() {
         let text = r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#;
-        assert!(matches!(
-            parse(media_type::OCI_INDEX, text),
-            Err(ManifestError::Ambiguous)
-        ));
+        assert!(matches!(parse(media_type::OCI_INDEX, text), Err(ManifestError::Ambiguous)));
     }
 
     #[test]
@@ -318,10 +282,7 @@ mod tests {
 
     #[test]
     fn rejects_bytes_that_are_no_json() {
-        assert!(matches!(
-            parse(media_type::OCI_INDEX, "{"),
-            Err(ManifestError::Json(_))
-        ));
+        assert!(matches!(parse(media_type::OCI_INDEX, "{"), Err(ManifestError::Json(_))));
     }
 
     #[test]
@@ -329,21 +290,12 @@ mod tests {
         let mut manifest = image();
         manifest.layers = vec![manifest.config.clone(); 3];
         let content = manifest.to_content();
-        let few = Limits {
-            max_descriptors: 2,
-            ..Limits::default()
-        };
+        let few = Limits { max_descriptors: 2, ..Limits::default() };
         assert!(matches!(
             Manifest::parse(&content, &few),
             Err(ManifestError::TooManyDescriptors { count: 3, limit: 2 })
         ));
-        let small = Limits {
-            max_manifest_bytes: 10,
-            ..Limits::default()
-        };
-        assert!(matches!(
-            Manifest::parse(&content, &small),
-            Err(ManifestError::TooLarge { .. })
-        ));
+        let small = Limits { max_manifest_bytes: 10, ..Limits::default() };
+        assert!(matches!(Manifest::parse(&content, &small), Err(ManifestError::TooLarge { .. })));
     }
 }

@@ -53,20 +53,12 @@ impl ImageName {
 
     /// This name with a digest.
     pub fn pin(&self, digest: Digest) -> PinnedRef {
-        PinnedRef {
-            name: self.clone(),
-            tag: None,
-            digest,
-        }
+        PinnedRef { name: self.clone(), tag: None, digest }
     }
 
     /// This name with a tag.
     pub fn tagged(&self, tag: Tag) -> ImageRef {
-        ImageRef {
-            name: self.clone(),
-            tag: Some(tag),
-            digest: None,
-        }
+        ImageRef { name: self.clone(), tag: Some(tag), digest: None }
     }
 }
 
@@ -113,11 +105,7 @@ impl FromStr for Tag {
         let fits = text.len() <= 128
             && text.bytes().next().is_some_and(word)
             && text.bytes().all(|b| word(b) || b == b'.' || b == b'-');
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(ReferenceError::Tag { text: excerpt(text) })
-        }
+        if fits { Ok(Self(text.to_owned())) } else { Err(ReferenceError::Tag { text: excerpt(text) }) }
     }
 }
 
@@ -154,20 +142,12 @@ impl ImageRef {
     /// The same tag and digest, elsewhere.
     #[must_use]
     pub fn with_name(&self, name: ImageName) -> Self {
-        Self {
-            name,
-            tag: self.tag.clone(),
-            digest: self.digest.clone(),
-        }
+        Self { name, tag: self.tag.clone(), digest: self.digest.clone() }
     }
 
     /// This reference with `digest`; a tag stays as a note.
     pub fn pin(&self, digest: Digest) -> PinnedRef {
-        PinnedRef {
-            name: self.name.clone(),
-            tag: self.tag.clone(),
-            digest,
-        }
+        PinnedRef { name: self.name.clone(), tag: self.tag.clone(), digest }
     }
 
     /// The reference as pinned, when it has a digest.
@@ -181,10 +161,7 @@ impl FromStr for ImageRef {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         if text.len() > MAX_BYTES {
-            return Err(ReferenceError::TooLong {
-                found: text.len(),
-                limit: MAX_BYTES,
-            });
+            return Err(ReferenceError::TooLong { found: text.len(), limit: MAX_BYTES });
         }
         match text.split_once(':') {
             Some(("oci", rest)) => parse_local(rest, ImageName::Layout),
@@ -227,11 +204,7 @@ impl PinnedRef {
 
     /// As a reference like any other.
     pub fn to_image_ref(&self) -> ImageRef {
-        ImageRef {
-            name: self.name.clone(),
-            tag: self.tag.clone(),
-            digest: Some(self.digest.clone()),
-        }
+        ImageRef { name: self.name.clone(), tag: self.tag.clone(), digest: Some(self.digest.clone()) }
     }
 }
 
@@ -240,9 +213,7 @@ impl FromStr for PinnedRef {
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let image: ImageRef = text.parse()?;
-        image
-            .as_pinned()
-            .ok_or_else(|| ReferenceError::NotPinned { text: excerpt(text) })
+        image.as_pinned().ok_or_else(|| ReferenceError::NotPinned { text: excerpt(text) })
     }
 }
 
@@ -293,18 +264,11 @@ pub enum ReferenceError {
 }
 
 fn parse_repository(text: &str) -> Result<ImageRef, ReferenceError> {
-    let grammar = |source| ReferenceError::Grammar {
-        text: excerpt(text),
-        source,
-    };
+    let grammar = |source| ReferenceError::Grammar { text: excerpt(text), source };
     let reference = Reference::try_from(text).map_err(grammar)?;
     // In `Acme/app`, container runtimes take `Acme` for a host (splitDockerDomain in reference.go), `oci-spec` for a part of Docker
     // Hub's path. What means two things is no reference, and a repository has no capitals in either reading.
-    if reference
-        .repository()
-        .bytes()
-        .any(|byte| byte.is_ascii_uppercase())
-    {
+    if reference.repository().bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(grammar(ParseError::NameContainsUppercase));
     }
     let name = ImageName::Repository {
@@ -325,11 +289,7 @@ fn parse_local(rest: &str, name: fn(String) -> ImageName) -> Result<ImageRef, Re
     if path.is_empty() {
         return Err(ReferenceError::NoPath);
     }
-    Ok(ImageRef {
-        name: name(path.to_owned()),
-        tag,
-        digest,
-    })
+    Ok(ImageRef { name: name(path.to_owned()), tag, digest })
 }
 
 /// Splits `@algorithm:hex` off the end. An `@` that no colon follows is part of the path.
@@ -398,50 +358,28 @@ mod tests {
 
     #[test]
     fn an_at_sign_in_a_path_is_part_of_the_path() {
-        assert_eq!(
-            parse("oci:dir@home/x:v1").name(),
-            &ImageName::Layout("dir@home/x".into())
-        );
+        assert_eq!(parse("oci:dir@home/x:v1").name(), &ImageName::Layout("dir@home/x".into()));
     }
 
     #[test]
     fn a_digest_pins() {
         let text = format!("ghcr.io/a/b@sha256:{HEX}");
         assert_eq!(parse(&text).as_pinned().unwrap().digest().hex(), HEX);
-        assert!(matches!(
-            "ghcr.io/a/b:1".parse::<PinnedRef>(),
-            Err(ReferenceError::NotPinned { .. })
-        ));
+        assert!(matches!("ghcr.io/a/b:1".parse::<PinnedRef>(), Err(ReferenceError::NotPinned { .. })));
     }
 
     #[test]
     fn evidence_tags_follow_the_tag_schema() {
         let digest = Digest::of(b"");
-        assert_eq!(
-            Tag::for_digest(&digest, ".sig").unwrap().as_str(),
-            format!("sha256-{HEX}.sig")
-        );
+        assert_eq!(Tag::for_digest(&digest, ".sig").unwrap().as_str(), format!("sha256-{HEX}.sig"));
         let long = Digest::of_with(crate::Algorithm::Sha512, b"");
-        assert_eq!(
-            Tag::for_digest(&long, "").unwrap().as_str().len(),
-            "sha512-".len() + 64
-        );
+        assert_eq!(Tag::for_digest(&long, "").unwrap().as_str().len(), "sha512-".len() + 64);
     }
 
     #[test]
     fn rejects_what_the_grammar_does_not_have() {
-        for text in [
-            "",
-            "ghcr.io/UPPER",
-            "a b",
-            "ghcr.io/a:tag with space",
-            "-a/b",
-            "ghcr.io//b",
-        ] {
-            assert!(
-                matches!(text.parse::<ImageRef>(), Err(ReferenceError::Grammar { .. })),
-                "{text:?}"
-            );
+        for text in ["", "ghcr.io/UPPER", "a b", "ghcr.io/a:tag with space", "-a/b", "ghcr.io//b"] {
+            assert!(matches!(text.parse::<ImageRef>(), Err(ReferenceError::Grammar { .. })), "{text:?}");
         }
     }
 
@@ -454,13 +392,7 @@ mod tests {
     #[test]
     fn rejects_a_transport_without_a_path_a_bad_tag_and_a_long_text() {
         assert_eq!("oci:".parse::<ImageRef>().unwrap_err(), ReferenceError::NoPath);
-        assert!(matches!(
-            "oci:dir:-bad".parse::<ImageRef>(),
-            Err(ReferenceError::Tag { .. })
-        ));
-        assert!(matches!(
-            "a".repeat(5000).parse::<ImageRef>(),
-            Err(ReferenceError::TooLong { .. })
-        ));
+        assert!(matches!("oci:dir:-bad".parse::<ImageRef>(), Err(ReferenceError::Tag { .. })));
+        assert!(matches!("a".repeat(5000).parse::<ImageRef>(), Err(ReferenceError::TooLong { .. })));
     }
 }

@@ -24,13 +24,8 @@ impl PolicyDocument {
     /// # Errors
     /// [`Problems`]: all that is wrong with it.
     pub fn check(&self, read_key: &ReadKey<'_>, limits: &Limits) -> Result<Policy, Problems> {
-        let mut checker = Checker {
-            document: self,
-            read_key,
-            limits,
-            problems: Vec::new(),
-            lints: Vec::new(),
-        };
+        let mut checker =
+            Checker { document: self, read_key, limits, problems: Vec::new(), lints: Vec::new() };
         let policy = checker.policy();
         match Problems::from_list(checker.problems) {
             Some(problems) => Err(problems),
@@ -88,24 +83,17 @@ impl Checker<'_> {
         let fits = text.len() <= MAX_NAME_BYTES
             && ends_well(text.first())
             && ends_well(text.last())
-            && text
-                .iter()
-                .all(|b| ends_well(Some(b)) || matches!(b, b'-' | b'.'));
+            && text.iter().all(|b| ends_well(Some(b)) || matches!(b, b'-' | b'.'));
         if !fits {
             let found = name.value.chars().take(100).collect();
-            self.problems.push(Problem::Name {
-                at: self.at(name.position),
-                found,
-            });
+            self.problems.push(Problem::Name { at: self.at(name.position), found });
         }
     }
 
     fn images(&mut self) -> Vec<ImageGlob> {
         let images = &self.document.written.spec.images;
         if images.value.is_empty() {
-            self.problems.push(Problem::NoImages {
-                at: self.at(images.position),
-            });
+            self.problems.push(Problem::NoImages { at: self.at(images.position) });
         }
         let mut globs = Vec::new();
         for image in &images.value {
@@ -132,21 +120,12 @@ impl Checker<'_> {
                 self.problems.push(Problem::DuplicateSigner { at, name });
                 continue;
             }
-            if let Some(other) = key
-                .as_ref()
-                .and_then(|key| keys.insert(key.id().clone(), &name.value))
-            {
+            if let Some(other) = key.as_ref().and_then(|key| keys.insert(key.id().clone(), &name.value)) {
                 let (at, name) = (self.at(spec.value.key.position), name.value.clone());
-                self.problems.push(Problem::SameKey {
-                    at,
-                    name,
-                    other: other.to_owned(),
-                });
+                self.problems.push(Problem::SameKey { at, name, other: other.to_owned() });
             }
-            let signer = key.map(|key| NamedSigner {
-                name: name.value.clone(),
-                identity: Identity::Key(key),
-            });
+            let signer =
+                key.map(|key| NamedSigner { name: name.value.clone(), identity: Identity::Key(key) });
             signers.insert(name.value.clone(), signer.map(Arc::new));
         }
         signers
@@ -157,9 +136,7 @@ impl Checker<'_> {
             (Some(file), None) => (self.key_file(file)?, file.position),
             (None, Some(data)) => (data.value.clone(), data.position),
             _ => {
-                self.problems.push(Problem::KeySource {
-                    at: self.at(spec.position),
-                });
+                self.problems.push(Problem::KeySource { at: self.at(spec.position) });
                 return None;
             }
         };
@@ -167,10 +144,7 @@ impl Checker<'_> {
         match PublicKey::parse_pem(&text, &limits) {
             Ok(key) => Some(key),
             Err(source) => {
-                self.problems.push(Problem::Key {
-                    at: self.at(position),
-                    source,
-                });
+                self.problems.push(Problem::Key { at: self.at(position), source });
                 None
             }
         }
@@ -180,52 +154,30 @@ impl Checker<'_> {
         let limit = self.limits.max_key_bytes;
         let problem = match (self.read_key)(&file.value) {
             Ok(text) if text.len() <= limit => return Some(text),
-            Ok(text) => Problem::KeyFileTooLarge {
-                at: self.at(file.position),
-                found: text.len(),
-                limit,
-            },
-            Err(source) => Problem::KeyFile {
-                at: self.at(file.position),
-                file: file.value.clone(),
-                source,
-            },
+            Ok(text) => Problem::KeyFileTooLarge { at: self.at(file.position), found: text.len(), limit },
+            Err(source) => Problem::KeyFile { at: self.at(file.position), file: file.value.clone(), source },
         };
         self.problems.push(problem);
         None
     }
 
     fn lint_unused(&mut self, signers: &[Located<SignerSpec>], requirements: &[Located<RequirementSpec>]) {
-        let used: BTreeSet<&str> = requirements
-            .iter()
-            .flat_map(|spec| spec.value.signer_names())
-            .collect();
+        let used: BTreeSet<&str> = requirements.iter().flat_map(|spec| spec.value.signer_names()).collect();
         for signer in signers {
             let name = &signer.value.name;
             if !used.contains(name.value.as_str()) {
-                self.lints.push(Lint::UnusedSigner {
-                    at: self.at(name.position),
-                    name: name.value.clone(),
-                });
+                self.lints.push(Lint::UnusedSigner { at: self.at(name.position), name: name.value.clone() });
             }
         }
     }
 
     fn lint_leniency(&mut self) {
         let spec = &self.document.written.spec;
-        if let Some(stated) = spec
-            .no_match
-            .as_ref()
-            .filter(|stated| stated.value == NoMatch::Allow)
-        {
-            self.lints.push(Lint::AllowsUnmatched {
-                at: self.at(stated.position),
-            });
+        if let Some(stated) = spec.no_match.as_ref().filter(|stated| stated.value == NoMatch::Allow) {
+            self.lints.push(Lint::AllowsUnmatched { at: self.at(stated.position) });
         }
         if spec.mode == Mode::Warn {
-            self.lints.push(Lint::WarnsOnly {
-                at: self.at(self.document.written.metadata.name.position),
-            });
+            self.lints.push(Lint::WarnsOnly { at: self.at(self.document.written.metadata.name.position) });
         }
     }
 }

@@ -63,16 +63,7 @@ impl Decision {
         evidence: EvidenceSummary,
     ) -> Self {
         let (policies, reasons) = (Vec::new(), Vec::new());
-        Self {
-            schema: SCHEMA,
-            image,
-            verdict,
-            decided_at,
-            policies,
-            no_match: None,
-            reasons,
-            evidence,
-        }
+        Self { schema: SCHEMA, image, verdict, decided_at, policies, no_match: None, reasons, evidence }
     }
 
     /// The image that it is about.
@@ -113,9 +104,7 @@ impl Decision {
     /// Every reason of the decision, those of its policies included.
     pub fn all_reasons(&self) -> impl Iterator<Item = &Reason> {
         let requirements = self.policies.iter().flat_map(|policy| &policy.requirements);
-        self.reasons
-            .iter()
-            .chain(requirements.flat_map(|requirement| &requirement.reasons))
+        self.reasons.iter().chain(requirements.flat_map(|requirement| &requirement.reasons))
     }
 
     /// The codes of all reasons, each once.
@@ -176,14 +165,7 @@ pub struct Support {
 
 impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "by {:?} ({}), {}; {}",
-            self.signer,
-            self.key,
-            self.origin,
-            LogText(&self.log)
-        )
+        write!(f, "by {:?} ({}), {}; {}", self.signer, self.key, self.origin, LogText(&self.log))
     }
 }
 
@@ -229,11 +211,7 @@ pub struct OmittedEvidence {
 
 impl OmittedEvidence {
     pub(crate) fn of(omission: &Omission) -> Self {
-        Self {
-            place: omission.place.to_string(),
-            count: omission.count,
-            limit: omission.limit,
-        }
+        Self { place: omission.place.to_string(), count: omission.count, limit: omission.limit }
     }
 }
 
@@ -271,11 +249,7 @@ pub(crate) struct OriginText {
 impl OriginText {
     pub(crate) fn of(origin: &Origin) -> Self {
         let (manifest, blob) = (origin.manifest.to_string(), origin.blob.to_string());
-        Self {
-            place: origin.place.to_string(),
-            manifest,
-            blob,
-        }
+        Self { place: origin.place.to_string(), manifest, blob }
     }
 }
 
@@ -286,18 +260,9 @@ fn log<S: Serializer>(proof: &LogProof, serializer: S) -> Result<S::Ok, S::Error
         entries: usize,
     }
     let log = match proof {
-        LogProof::NotShown => Log {
-            state: "not-shown",
-            entries: 0,
-        },
-        LogProof::NotVerified { entries } => Log {
-            state: "not-verified",
-            entries: *entries,
-        },
-        _ => Log {
-            state: "unknown",
-            entries: 0,
-        },
+        LogProof::NotShown => Log { state: "not-shown", entries: 0 },
+        LogProof::NotVerified { entries } => Log { state: "not-verified", entries: *entries },
+        _ => Log { state: "unknown", entries: 0 },
     };
     log.serialize(serializer)
 }

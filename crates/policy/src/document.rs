@@ -40,13 +40,7 @@ impl PolicyDocument {
     pub fn parse_all(text: &str, file: &str, limits: &Limits) -> Result<Vec<Self>, DocumentError> {
         let file: Arc<str> = file.into();
         let documents = yaml::parse_all(text, &file, limits)?;
-        Ok(documents
-            .into_iter()
-            .map(|written| Self {
-                file: file.clone(),
-                written,
-            })
-            .collect())
+        Ok(documents.into_iter().map(|written| Self { file: file.clone(), written }).collect())
     }
 
     /// What the policy is called.
@@ -57,9 +51,7 @@ impl PolicyDocument {
     /// The key files that the document names, as written: relative to the document.
     pub fn key_files(&self) -> impl Iterator<Item = &str> {
         let signers = self.written.spec.signers.iter();
-        signers
-            .filter_map(|signer| signer.value.key.value.file.as_ref())
-            .map(|file| file.value.as_str())
+        signers.filter_map(|signer| signer.value.key.value.file.as_ref()).map(|file| file.value.as_str())
     }
 }
 

@@ -27,25 +27,11 @@ pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Fin
     for finding in findings.claims() {
         tally.count(finding);
     }
-    let signed: BTreeSet<&str> = tally
-        .support
-        .iter()
-        .map(|support| support.signer.as_str())
-        .collect();
+    let signed: BTreeSet<&str> = tally.support.iter().map(|support| support.signer.as_str()).collect();
     let satisfied = signed.len() >= requirement.quorum().at_least() && !signed.is_empty();
-    let reasons = if satisfied {
-        Vec::new()
-    } else {
-        tally.reasons(&signed, findings)
-    };
+    let reasons = if satisfied { Vec::new() } else { tally.reasons(&signed, findings) };
     let (name, kind) = (requirement.name().to_owned(), requirement.kind());
-    RequirementOutcome {
-        name,
-        kind,
-        satisfied,
-        support: tally.support,
-        reasons,
-    }
+    RequirementOutcome { name, kind, satisfied, support: tally.support, reasons }
 }
 
 /// An error with its sources, in one line.
@@ -106,11 +92,7 @@ impl Tally<'_> {
 
     fn seen(&self, value: String, finding: &Finding) -> Seen {
         let signer = self.name_of(finding.claim.signer());
-        Seen {
-            value,
-            signer: Some(signer),
-            origin: finding.origin.clone(),
-        }
+        Seen { value, signer: Some(signer), origin: finding.origin.clone() }
     }
 
     /// The policy's name for a signer, or the key.
@@ -120,44 +102,21 @@ impl Tally<'_> {
     }
 
     fn reasons(&self, signed: &BTreeSet<&str>, findings: &Findings) -> Vec<Reason> {
-        let mut reasons: Vec<Reason> = self
-            .unfit
-            .iter()
-            .map(|(flaw, seen)| flaw.reason(seen.clone()))
-            .collect();
+        let mut reasons: Vec<Reason> =
+            self.unfit.iter().map(|(flaw, seen)| flaw.reason(seen.clone())).collect();
         if !signed.is_empty() {
             let signed = signed.iter().map(|name| (*name).to_owned()).collect();
             let at_least = self.requirement.quorum().at_least();
-            reasons.push(Reason::TooFewSigners {
-                wanted: self.ask(),
-                at_least,
-                signed,
-            });
+            reasons.push(Reason::TooFewSigners { wanted: self.ask(), at_least, signed });
         }
         for (cause, seen) in self.rejected(findings) {
-            reasons.push(Reason::Rejected {
-                wanted: self.ask(),
-                cause,
-                seen,
-            });
+            reasons.push(Reason::Rejected { wanted: self.ask(), cause, seen });
         }
         if reasons.is_empty() {
-            let seen = findings
-                .claims()
-                .iter()
-                .map(|finding| self.seen(describe(&finding.claim), finding));
-            reasons.push(Reason::Missing {
-                wanted: self.ask(),
-                seen: seen.collect(),
-            });
+            let seen = findings.claims().iter().map(|finding| self.seen(describe(&finding.claim), finding));
+            reasons.push(Reason::Missing { wanted: self.ask(), seen: seen.collect() });
         }
-        reasons.extend(
-            findings
-                .omitted()
-                .iter()
-                .map(OmittedEvidence::of)
-                .map(Reason::EvidenceOmitted),
-        );
+        reasons.extend(findings.omitted().iter().map(OmittedEvidence::of).map(Reason::EvidenceOmitted));
         reasons
     }
 
@@ -168,17 +127,9 @@ impl Tally<'_> {
             causes.insert(Cause::WrongKey, self.others.clone());
         }
         let wanted = self.requirement.wanted();
-        for rejected in findings
-            .rejected()
-            .iter()
-            .filter(|rejected| may_be(rejected, wanted))
-        {
+        for rejected in findings.rejected().iter().filter(|rejected| may_be(rejected, wanted)) {
             let value = chain(&rejected.rejection);
-            let seen = Seen {
-                value,
-                signer: None,
-                origin: rejected.origin.clone(),
-            };
+            let seen = Seen { value, signer: None, origin: rejected.origin.clone() };
             causes.entry(cause(&rejected.rejection)).or_default().push(seen);
         }
         causes
@@ -189,17 +140,8 @@ impl Tally<'_> {
             Wanted::Attestation { predicate_type } => Some(predicate_type.clone()),
             Wanted::Signature { .. } | Wanted::Provenance(_) => None,
         };
-        let signers = self
-            .requirement
-            .quorum()
-            .signers()
-            .map(|signer| signer.name().to_owned())
-            .collect();
-        Ask {
-            kind: self.requirement.kind(),
-            predicate_type,
-            signers,
-        }
+        let signers = self.requirement.quorum().signers().map(|signer| signer.name().to_owned()).collect();
+        Ask { kind: self.requirement.kind(), predicate_type, signers }
     }
 }
 
@@ -221,10 +163,7 @@ fn is_of_type(found: &str, wanted: &Wanted) -> bool {
     }
 }
 
-const PROVENANCE: [&str; 2] = [
-    predicate_types::SLSA_PROVENANCE_V1,
-    predicate_types::SLSA_PROVENANCE_V02,
-];
+const PROVENANCE: [&str; 2] = [predicate_types::SLSA_PROVENANCE_V1, predicate_types::SLSA_PROVENANCE_V02];
 
 fn describe(claim: &Claim) -> String {
     match claim {
@@ -252,26 +191,13 @@ fn annotation_flaw(key: &str, wanted: &str, found: Option<&Value>) -> Option<(Fl
     if found.and_then(Value::as_str) == Some(wanted) {
         return None;
     }
-    let found = found.map_or_else(
-        || format!("no annotation {key}"),
-        |found| format!("{key}={found}"),
-    );
-    Some((
-        Flaw::Annotation {
-            key: key.to_owned(),
-            wanted: wanted.to_owned(),
-        },
-        found,
-    ))
+    let found = found.map_or_else(|| format!("no annotation {key}"), |found| format!("{key}={found}"));
+    Some((Flaw::Annotation { key: key.to_owned(), wanted: wanted.to_owned() }, found))
 }
 
 fn provenance_flaws(expectations: &ProvenanceExpectations, statement: &Statement) -> Vec<(Flaw, String)> {
     match BuildFacts::of(statement) {
-        Ok(facts) => expectations
-            .unmet(&facts)
-            .into_iter()
-            .map(Flaw::of_unmet)
-            .collect(),
+        Ok(facts) => expectations.unmet(&facts).into_iter().map(Flaw::of_unmet).collect(),
         Err(error) => vec![(Flaw::Malformed, chain(&error))],
     }
 }

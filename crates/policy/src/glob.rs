@@ -33,10 +33,7 @@ impl Glob {
     /// [`GlobError::TooLong`] and [`GlobError::ThreeStars`].
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         if text.len() > MAX_PATTERN_BYTES {
-            return Err(GlobError::TooLong {
-                found: text.len(),
-                limit: MAX_PATTERN_BYTES,
-            });
+            return Err(GlobError::TooLong { found: text.len(), limit: MAX_PATTERN_BYTES });
         }
         if text.contains("***") {
             return Err(GlobError::ThreeStars);
@@ -52,10 +49,7 @@ impl Glob {
                 (other, _) => tokens.push(Token::Character(other)),
             }
         }
-        Ok(Self {
-            text: text.to_owned(),
-            tokens,
-        })
+        Ok(Self { text: text.to_owned(), tokens })
     }
 
     /// The pattern as text.

@@ -32,10 +32,7 @@ enum Scope {
 impl ImageGlob {
     /// The pattern that matches every image.
     pub fn everything() -> Self {
-        Self {
-            written: "**".into(),
-            scope: Scope::Everything,
-        }
+        Self { written: "**".into(), scope: Scope::Everything }
     }
 
     /// Reads a pattern and makes sure that there is a name that it matches.
@@ -59,10 +56,7 @@ impl ImageGlob {
             check_witness(text)?;
             Scope::Repositories(Glob::parse(&complete(text))?)
         };
-        Ok(Self {
-            written: text.to_owned(),
-            scope,
-        })
+        Ok(Self { written: text.to_owned(), scope })
     }
 
     /// The pattern as written.
@@ -74,13 +68,9 @@ impl ImageGlob {
     pub fn matches(&self, name: &ImageName) -> bool {
         match (&self.scope, name) {
             (Scope::Everything, _) => true,
-            (Scope::Repositories(glob), ImageName::Repository { registry, repository }) => {
-                glob.matches(&format!(
-                    "{}/{}",
-                    normal_registry(registry),
-                    normal_repository(registry, repository)
-                ))
-            }
+            (Scope::Repositories(glob), ImageName::Repository { registry, repository }) => glob.matches(
+                &format!("{}/{}", normal_registry(registry), normal_repository(registry, repository)),
+            ),
             (Scope::Local(glob), name) if name.registry().is_none() => glob.matches(&name.to_string()),
             _ => false,
         }
@@ -108,9 +98,7 @@ fn check_witness(text: &str) -> Result<(), GlobError> {
         return Err(GlobError::NoRepository);
     }
     let witness = text.replace("**", "1").replace('*', "1");
-    witness
-        .parse::<ImageRef>()
-        .map_err(|source| GlobError::NeverMatches { witness, source })?;
+    witness.parse::<ImageRef>().map_err(|source| GlobError::NeverMatches { witness, source })?;
     Ok(())
 }
 
@@ -297,32 +285,16 @@ mod tests {
 
     #[test]
     fn refuses_patterns_with_a_tag_or_digest() {
-        for pattern in [
-            "ghcr.io/acme/app:1.0",
-            "ghcr.io/acme/*:*",
-            "debian:12",
-            "ghcr.io:*",
-        ] {
-            assert_eq!(
-                ImageGlob::parse(pattern).unwrap_err(),
-                GlobError::HasTag,
-                "{pattern}"
-            );
+        for pattern in ["ghcr.io/acme/app:1.0", "ghcr.io/acme/*:*", "debian:12", "ghcr.io:*"] {
+            assert_eq!(ImageGlob::parse(pattern).unwrap_err(), GlobError::HasTag, "{pattern}");
         }
-        assert_eq!(
-            ImageGlob::parse("ghcr.io/a/b@sha256:*").unwrap_err(),
-            GlobError::HasDigest
-        );
+        assert_eq!(ImageGlob::parse("ghcr.io/a/b@sha256:*").unwrap_err(), GlobError::HasDigest);
     }
 
     #[test]
     fn refuses_patterns_that_match_no_name() {
         for pattern in ["ghcr.io", "*", "gh*", "oci:", "localhost"] {
-            assert_eq!(
-                ImageGlob::parse(pattern).unwrap_err(),
-                GlobError::NoRepository,
-                "{pattern}"
-            );
+            assert_eq!(ImageGlob::parse(pattern).unwrap_err(), GlobError::NoRepository, "{pattern}");
         }
         for pattern in [
             "",
@@ -340,13 +312,7 @@ mod tests {
                 "{pattern} {error:?}"
             );
         }
-        assert_eq!(
-            ImageGlob::parse("ghcr.io/***").unwrap_err(),
-            GlobError::ThreeStars
-        );
-        assert!(matches!(
-            ImageGlob::parse(&"a".repeat(600)),
-            Err(GlobError::TooLong { found: 600, .. })
-        ));
+        assert_eq!(ImageGlob::parse("ghcr.io/***").unwrap_err(), GlobError::ThreeStars);
+        assert!(matches!(ImageGlob::parse(&"a".repeat(600)), Err(GlobError::TooLong { found: 600, .. })));
     }
 }

@@ -17,10 +17,7 @@ pub struct Position {
 
 impl Position {
     pub(crate) fn of(location: serde_saphyr::Location) -> Self {
-        Self {
-            line: location.line(),
-            column: location.column(),
-        }
+        Self { line: location.line(), column: location.column() }
     }
 }
 
@@ -35,10 +32,7 @@ pub struct Location {
 
 impl Location {
     pub(crate) fn new(file: &Arc<str>, position: Position) -> Self {
-        Self {
-            file: file.clone(),
-            position: (position.line > 0).then_some(position),
-        }
+        Self { file: file.clone(), position: (position.line > 0).then_some(position) }
     }
 }
 
@@ -61,9 +55,6 @@ pub(crate) struct Located<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self {
-            value: spanned.value,
-            position: Position::of(spanned.referenced),
-        })
+        Ok(Self { value: spanned.value, position: Position::of(spanned.referenced) })
     }
 }

@@ -39,21 +39,14 @@ impl Policy {
         let mut seen = BTreeSet::new();
         let distinct = keys.into_iter().filter(|key| seen.insert(key.id().clone()));
         let signers: Vec<_> = distinct.map(|key| Arc::new(NamedSigner::of_key(key))).collect();
-        let quorum = Quorum {
-            signers: signers.clone(),
-            at_least: 1,
-        };
+        let quorum = Quorum { signers: signers.clone(), at_least: 1 };
         Self {
             name: "command-line".into(),
             mode: Mode::Enforce,
             images: vec![ImageGlob::everything()],
             no_match: None,
             signers,
-            requirements: vec![Requirement {
-                name: name.into(),
-                quorum,
-                wanted,
-            }],
+            requirements: vec![Requirement { name: name.into(), quorum, wanted }],
             lints: Vec::new(),
         }
     }
@@ -116,10 +109,7 @@ pub(crate) enum Identity {
 
 impl NamedSigner {
     fn of_key(key: PublicKey) -> Self {
-        Self {
-            name: format!("key {}", short(key.id())),
-            identity: Identity::Key(key),
-        }
+        Self { name: format!("key {}", short(key.id())), identity: Identity::Key(key) }
     }
 
     /// The name.

@@ -33,10 +33,7 @@ impl<P> Problems<P> {
         list.sort_by(|a, b| a.at().cmp(b.at()));
         let mut list = list.into_iter();
         let first = Box::new(list.next()?);
-        Some(Self {
-            first,
-            others: list.collect(),
-        })
+        Some(Self { first, others: list.collect() })
     }
 }
 
@@ -352,10 +349,7 @@ impl fmt::Display for Lint {
                 f.write_str("the builder may have built any source: no source is stated")
             }
             Self::ShortRef { found, .. } => {
-                write!(
-                    f,
-                    "builders write full ref names such as refs/heads/main, and never {found:?}"
-                )
+                write!(f, "builders write full ref names such as refs/heads/main, and never {found:?}")
             }
             Self::AllowsUnmatched { .. } => f.write_str("images that no policy matches are allowed"),
             Self::WarnsOnly { .. } => f.write_str("this policy warns and never denies"),

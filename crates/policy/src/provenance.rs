@@ -114,11 +114,7 @@ impl ProvenanceExpectations {
     pub(crate) fn unmet(&self, facts: &BuildFacts) -> Vec<Unmet> {
         let builder = compare(ProvenanceField::Builder, &self.builder, Some(&facts.builder_id));
         let build_type = self.build_type.as_ref().and_then(|wanted| {
-            compare(
-                ProvenanceField::BuildType,
-                &Expected::Exactly(wanted.clone()),
-                Some(&facts.build_type),
-            )
+            compare(ProvenanceField::BuildType, &Expected::Exactly(wanted.clone()), Some(&facts.build_type))
         });
         let source = self.source.iter().flat_map(|source| source.unmet(facts));
         builder.into_iter().chain(build_type).chain(source).collect()
@@ -127,11 +123,7 @@ impl ProvenanceExpectations {
 
 impl SourceExpectation {
     fn unmet(&self, facts: &BuildFacts) -> Vec<Unmet> {
-        let uri = |found| Unmet {
-            field: ProvenanceField::Source,
-            wanted: self.uri.to_string(),
-            found,
-        };
+        let uri = |found| Unmet { field: ProvenanceField::Source, wanted: self.uri.to_string(), found };
         let source = match &facts.source {
             Ok(source) if source.uri == self.uri => source,
             Ok(source) => return vec![uri(Found::Other(source.uri.to_string()))],
@@ -142,11 +134,7 @@ impl SourceExpectation {
             git_ref.and_then(|wanted| compare(ProvenanceField::Ref, wanted, source.git_ref.as_deref()));
         let commit = self.commit.as_ref().and_then(|wanted| {
             let found = source.commit.as_ref().map(CommitId::as_str);
-            compare(
-                ProvenanceField::Commit,
-                &Expected::Exactly(wanted.to_string()),
-                found,
-            )
+            compare(ProvenanceField::Commit, &Expected::Exactly(wanted.to_string()), found)
         });
         git_ref.into_iter().chain(commit).collect()
     }
@@ -158,9 +146,5 @@ fn compare(field: ProvenanceField, wanted: &Expected, found: Option<&str>) -> Op
         return None;
     }
     let found = found.map_or(Found::Nothing, |found| Found::Other(found.to_owned()));
-    Some(Unmet {
-        field,
-        wanted: wanted.to_string(),
-        found,
-    })
+    Some(Unmet { field, wanted: wanted.to_string(), found })
 }

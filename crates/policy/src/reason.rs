@@ -289,11 +289,7 @@ impl fmt::Display for Reason {
             }
             Self::Missing { wanted, .. } => write!(f, "found no {wanted}")?,
             Self::Rejected { wanted, cause, .. } => write!(f, "found no {wanted}; {}", cause.text())?,
-            Self::TooFewSigners {
-                wanted,
-                at_least,
-                signed,
-            } => {
+            Self::TooFewSigners { wanted, at_least, signed } => {
                 write!(
                     f,
                     "expected {wanted}, at least {at_least} of them, found it by {}",

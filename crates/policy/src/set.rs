@@ -25,9 +25,7 @@ impl PolicySet {
         }
         let mut names = std::collections::BTreeSet::new();
         match policies.iter().find(|policy| !names.insert(policy.name())) {
-            Some(policy) => Err(PolicySetError::DuplicateName {
-                name: policy.name().to_owned(),
-            }),
+            Some(policy) => Err(PolicySetError::DuplicateName { name: policy.name().to_owned() }),
             None => Ok(Self { policies }),
         }
     }
@@ -50,11 +48,7 @@ impl PolicySet {
 
     /// What an image gets that no policy matches: the strictest that a policy states, and deny when none does.
     pub fn no_match(&self) -> NoMatch {
-        self.policies
-            .iter()
-            .filter_map(Policy::no_match)
-            .max()
-            .unwrap_or_default()
+        self.policies.iter().filter_map(Policy::no_match).max().unwrap_or_default()
     }
 
     /// Decides on `image`, from what was found about it. `now` is the time of the decision.
@@ -65,22 +59,15 @@ impl PolicySet {
         let mut decision = Decision::new(image.clone(), now, Verdict::Deny, summary(findings));
         if findings.subject().digest() != image.digest() {
             let (found, wanted) = (findings.subject().digest().clone(), image.digest().clone());
-            decision
-                .reasons
-                .push(Reason::EvidenceForAnotherImage { found, wanted });
+            decision.reasons.push(Reason::EvidenceForAnotherImage { found, wanted });
             return decision;
         }
-        let matching = self
-            .policies
-            .iter()
-            .filter(|policy| policy.applies_to(image.name()));
+        let matching = self.policies.iter().filter(|policy| policy.applies_to(image.name()));
         decision.policies = matching.map(|policy| outcome(policy, findings)).collect();
         let worst = decision.policies.iter().map(PolicyOutcome::verdict).max();
         decision.verdict = worst.unwrap_or_else(|| {
             decision.no_match = Some(self.no_match());
-            decision.reasons.push(Reason::NoPolicyMatches {
-                image: image.name().clone(),
-            });
+            decision.reasons.push(Reason::NoPolicyMatches { image: image.name().clone() });
             self.no_match().into()
         });
         decision

@@ -29,10 +29,7 @@ impl TestTable {
     pub fn parse(text: &str, file: &str, limits: &Limits) -> Result<Self, TestTableError> {
         let file: Arc<str> = file.into();
         let written: Written = yaml::parse_one(text, &file, limits)?;
-        let mut checker = Checker {
-            file,
-            problems: Vec::new(),
-        };
+        let mut checker = Checker { file, problems: Vec::new() };
         let table = checker.table(&written);
         match Problems::from_list(checker.problems) {
             Some(problems) => Err(TestTableError::Problems(problems)),
@@ -83,19 +80,12 @@ impl TestCase {
         let codes = || decision.reason_codes().into_iter().map(str::to_owned).collect();
         if decision.verdict() != self.expect {
             let (wanted, found) = (self.expect, decision.verdict());
-            return Err(TestFailure::Verdict {
-                at: self.at.clone(),
-                wanted,
-                found,
-                reasons: codes(),
-            });
+            return Err(TestFailure::Verdict { at: self.at.clone(), wanted, found, reasons: codes() });
         }
         match &self.reasons {
-            Some(wanted) if *wanted != codes() => Err(TestFailure::Reasons {
-                at: self.at.clone(),
-                wanted: wanted.clone(),
-                found: codes(),
-            }),
+            Some(wanted) if *wanted != codes() => {
+                Err(TestFailure::Reasons { at: self.at.clone(), wanted: wanted.clone(), found: codes() })
+            }
             _ => Ok(()),
         }
     }
@@ -197,14 +187,10 @@ impl Checker {
     fn table(&mut self, written: &Written) -> TestTable {
         let Spec { policies, cases } = &written.spec;
         if policies.value.is_empty() {
-            self.problems.push(TableProblem::NoPolicies {
-                at: self.at(policies.position),
-            });
+            self.problems.push(TableProblem::NoPolicies { at: self.at(policies.position) });
         }
         if cases.value.is_empty() {
-            self.problems.push(TableProblem::NoCases {
-                at: self.at(cases.position),
-            });
+            self.problems.push(TableProblem::NoCases { at: self.at(cases.position) });
         }
         let mut names = BTreeSet::new();
         for case in &cases.value {
@@ -230,9 +216,7 @@ impl Checker {
         let image = self.reference(&spec.image);
         let evidence = self.reference(&spec.evidence);
         if image.as_ref().is_some_and(|image| image.digest().is_some()) {
-            self.problems.push(TableProblem::PinnedImage {
-                at: self.at(spec.image.position),
-            });
+            self.problems.push(TableProblem::PinnedImage { at: self.at(spec.image.position) });
         }
         for code in spec.reasons.iter().flatten() {
             if !Reason::CODES.contains(&code.value.as_str()) {
@@ -255,10 +239,7 @@ impl Checker {
         match written.value.parse() {
             Ok(reference) => Some(reference),
             Err(source) => {
-                self.problems.push(TableProblem::Reference {
-                    at: self.at(written.position),
-                    source,
-                });
+                self.problems.push(TableProblem::Reference { at: self.at(written.position), source });
                 None
             }
         }

@@ -21,21 +21,15 @@ pub(crate) fn parse_all<T: DeserializeOwned>(
 ) -> Result<Vec<T>, DocumentError> {
     if text.len() > limits.max_file_bytes {
         let (found, limit) = (text.len(), limits.max_file_bytes);
-        return Err(DocumentError::TooLarge {
-            at: whole(file),
-            found,
-            limit,
-        });
+        return Err(DocumentError::TooLarge { at: whole(file), found, limit });
     }
     let documents: Vec<T> = serde_saphyr::from_multiple_with_options(text, options(limits))
         .map_err(|error| DocumentError::from_yaml(error, file))?;
     match documents.len() {
         0 => Err(DocumentError::Empty { at: whole(file) }),
-        found if found > limits.max_documents => Err(DocumentError::TooManyDocuments {
-            at: whole(file),
-            found,
-            limit: limits.max_documents,
-        }),
+        found if found > limits.max_documents => {
+            Err(DocumentError::TooManyDocuments { at: whole(file), found, limit: limits.max_documents })
+        }
         _ => Ok(documents),
     }
 }
@@ -49,19 +43,12 @@ pub(crate) fn parse_one<T: DeserializeOwned>(
     let mut documents = parse_all(text, file, limits)?;
     match (documents.pop(), documents.len()) {
         (Some(document), 0) => Ok(document),
-        (_, others) => Err(DocumentError::TooManyDocuments {
-            at: whole(file),
-            found: others + 1,
-            limit: 1,
-        }),
+        (_, others) => Err(DocumentError::TooManyDocuments { at: whole(file), found: others + 1, limit: 1 }),
     }
 }
 
 fn whole(file: &Arc<str>) -> Location {
-    Location {
-        file: file.clone(),
-        position: None,
-    }
+    Location { file: file.clone(), position: None }
 }
 
 fn options(limits: &Limits) -> Options {
@@ -193,40 +180,25 @@ impl DocumentError {
 
     fn from_yaml(error: serde_saphyr::Error, file: &Arc<str>) -> Self {
         use serde_saphyr::Error as Yaml;
-        let position = error
-            .location()
-            .map(Position::of)
-            .filter(|position| position.line > 0);
-        let at = Location {
-            file: file.clone(),
-            position,
-        };
+        let position = error.location().map(Position::of).filter(|position| position.line > 0);
+        let at = Location { file: file.clone(), position };
         match error {
             Yaml::SerdeUnknownField { field, expected, .. } => Self::UnknownField { at, field, expected },
             Yaml::SerdeMissingField { field, .. } => Self::MissingField { at, field },
-            Yaml::DuplicateMappingKey { key, .. } => Self::DuplicateField {
-                at,
-                field: key.unwrap_or_else(|| "<<".into()),
-            },
-            Yaml::SerdeUnknownVariant {
-                variant, expected, ..
-            } => Self::UnknownValue {
-                at,
-                found: variant,
-                expected,
-            },
+            Yaml::DuplicateMappingKey { key, .. } => {
+                Self::DuplicateField { at, field: key.unwrap_or_else(|| "<<".into()) }
+            }
+            Yaml::SerdeUnknownVariant { variant, expected, .. } => {
+                Self::UnknownValue { at, found: variant, expected }
+            }
             error @ (Yaml::Budget { .. }
             | Yaml::AliasReplayCounterOverflow { .. }
             | Yaml::AliasReplayLimitExceeded { .. }
             | Yaml::AliasExpansionLimitExceeded { .. }
-            | Yaml::AliasReplayStackDepthExceeded { .. }) => Self::Limit {
-                at,
-                source: YamlError(Box::new(error)),
-            },
-            error => Self::Yaml {
-                at,
-                source: YamlError(Box::new(error)),
-            },
+            | Yaml::AliasReplayStackDepthExceeded { .. }) => {
+                Self::Limit { at, source: YamlError(Box::new(error)) }
+            }
+            error => Self::Yaml { at, source: YamlError(Box::new(error)) },
         }
     }
 }

@@ -33,23 +33,14 @@ fn decisions() -> Vec<Decision> {
     let elsewhere = format!("oci:dir@{}", digest()).parse().unwrap();
     let full = || {
         let provenance = github_provenance(BUILDER, SOURCE, "refs/heads/main");
-        Gathered::nothing()
-            .signature(&key, &[("env", json!("prod"))])
-            .sbom(&key)
-            .provenance(&key, provenance)
+        Gathered::nothing().signature(&key, &[("env", json!("prod"))]).sbom(&key).provenance(&key, provenance)
     };
     vec![
         Gathered::nothing().judged_as(&image, &set()),
         full().judged_as(&image, &set()),
-        full()
-            .garbage()
-            .signature(&Key::new(9), &[])
-            .omitted()
-            .judged_as(&image, &set()),
+        full().garbage().signature(&Key::new(9), &[]).omitted().judged_as(&image, &set()),
         full().judged_as(&elsewhere, &set()),
-        Gathered::nothing()
-            .legacy_signature(&key, &digest())
-            .judged_as(&image, &set()),
+        Gathered::nothing().legacy_signature(&key, &digest()).judged_as(&image, &set()),
         (0..17)
             .fold(Gathered::nothing(), |found, _| found.signature(&Key::new(9), &[]))
             .judged_as(&image, &set()),
@@ -65,10 +56,7 @@ fn every_decision_follows_the_schema() {
     let schema = schema();
     for decision in decisions() {
         let value = serde_json::to_value(&decision).unwrap();
-        let errors: Vec<String> = schema
-            .iter_errors(&value)
-            .map(|error| error.to_string())
-            .collect();
+        let errors: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?} in {value:#}");
     }
 }
@@ -77,12 +65,7 @@ fn every_decision_follows_the_schema() {
 fn every_member_that_is_written_is_described() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     for decision in decisions() {
-        assert_described(
-            &serde_json::to_value(&decision).unwrap(),
-            &schema,
-            &schema,
-            "decision",
-        );
+        assert_described(&serde_json::to_value(&decision).unwrap(), &schema, &schema, "decision");
     }
 }
 

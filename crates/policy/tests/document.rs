@@ -47,10 +47,7 @@ fn check(text: &str) -> Result<Policy, Problems> {
 /// The only problem of [`GOOD`] with `old` made `new`, and its line.
 fn problem(old: &str, new: &str) -> (Problem, u64) {
     assert!(GOOD.contains(old), "{old}");
-    let mut problems = check(&GOOD.replace(old, new))
-        .unwrap_err()
-        .into_iter()
-        .collect::<Vec<_>>();
+    let mut problems = check(&GOOD.replace(old, new)).unwrap_err().into_iter().collect::<Vec<_>>();
     let problem = problems.pop().unwrap();
     assert!(problems.is_empty(), "{problems:?}");
     let line = problem.location().position.unwrap().line;
@@ -68,18 +65,12 @@ macro_rules! assert_problem {
 #[test]
 fn a_good_document_becomes_a_policy() {
     let policy = check(GOOD).unwrap();
-    assert_eq!(
-        (policy.name(), policy.mode(), policy.no_match()),
-        ("release", Mode::Enforce, None)
-    );
+    assert_eq!((policy.name(), policy.mode(), policy.no_match()), ("release", Mode::Enforce, None));
     assert_eq!(policy.requirements()[0].kind(), RequirementKind::Signature);
     assert_eq!(policy.requirements()[0].quorum().at_least(), 1);
     assert_eq!(policy.signers().count(), 2);
     assert_eq!(policy.lints(), []);
-    assert_eq!(
-        parse(GOOD).unwrap().key_files().collect::<Vec<_>>(),
-        ["a.pub", "b.pub"]
-    );
+    assert_eq!(parse(GOOD).unwrap().key_files().collect::<Vec<_>>(), ["a.pub", "b.pub"]);
 }
 
 #[test]
@@ -112,16 +103,9 @@ spec:
         commit = "a".repeat(40)
     ))
     .unwrap();
-    assert_eq!(
-        (policy.mode(), policy.no_match()),
-        (Mode::Warn, Some(NoMatch::Allow))
-    );
+    assert_eq!((policy.mode(), policy.no_match()), (Mode::Warn, Some(NoMatch::Allow)));
     assert_eq!(policy.images().len(), 2);
-    let kinds: Vec<_> = policy
-        .requirements()
-        .iter()
-        .map(|requirement| requirement.kind().name())
-        .collect();
+    let kinds: Vec<_> = policy.requirements().iter().map(|requirement| requirement.kind().name()).collect();
     assert_eq!(kinds, ["signature", "attestation", "provenance"]);
     assert_eq!(policy.lints().len(), 2);
 }
@@ -131,20 +115,10 @@ fn one_file_may_hold_several_policies_but_parse_wants_one() {
     let two = format!("{GOOD}---\n{}", GOOD.replace("name: release}", "name: other}"));
     let names = |text: &str| -> Vec<String> {
         let documents = PolicyDocument::parse_all(text, "p.yaml", &Limits::default()).unwrap();
-        documents
-            .iter()
-            .map(|document| document.name().to_owned())
-            .collect()
+        documents.iter().map(|document| document.name().to_owned()).collect()
     };
     assert_eq!(names(&two), ["release", "other"]);
-    assert!(matches!(
-        parse(&two),
-        Err(DocumentError::TooManyDocuments {
-            found: 2,
-            limit: 1,
-            ..
-        })
-    ));
+    assert!(matches!(parse(&two), Err(DocumentError::TooManyDocuments { found: 2, limit: 1, .. })));
 }
 
 #[test]
@@ -154,19 +128,9 @@ fn unknown_fields_are_refused_with_line_and_column_at_every_level() {
         ("name: release}", "name: release, labels: {}}", "labels", 3),
         ("  images:", "  namespaces: [prod]\n  images:", "namespaces", 5),
         ("ghcr.io/acme/**", "ghcr.io/acme/**\n    regex: x", "regex", 7),
-        (
-            "    key: {file: a.pub}",
-            "    keyless: {}\n    key: {file: a.pub}",
-            "keyless",
-            9,
-        ),
+        ("    key: {file: a.pub}", "    keyless: {}\n    key: {file: a.pub}", "keyless", 9),
         ("file: a.pub", "kms: a", "kms", 9),
-        (
-            "    signature:",
-            "    vulnerabilities: {}\n    signature:",
-            "vulnerabilities",
-            14,
-        ),
+        ("    signature:", "    vulnerabilities: {}\n    signature:", "vulnerabilities", 14),
         ("signature: {by:", "signature: {atleast: 2, by:", "atleast", 14),
     ] {
         let error = parse(&GOOD.replace(old, new)).unwrap_err();
@@ -178,9 +142,7 @@ fn unknown_fields_are_refused_with_line_and_column_at_every_level() {
         assert_eq!(position.line, line, "{error}");
         assert!(
             position.column > 0
-                && error
-                    .to_string()
-                    .starts_with(&format!("p.yaml:{line}:{}: ", position.column))
+                && error.to_string().starts_with(&format!("p.yaml:{line}:{}: ", position.column))
         );
     }
 }
@@ -205,20 +167,11 @@ fn other_kinds_versions_and_words_are_refused_with_those_there_are() {
 fn missing_and_repeated_fields_are_refused() {
     let missing = |text: String, name: &str| {
         let error = parse(&text).unwrap_err();
-        assert!(
-            matches!(&error, DocumentError::MissingField { field, .. } if *field == name),
-            "{error:?}"
-        );
+        assert!(matches!(&error, DocumentError::MissingField { field, .. } if *field == name), "{error:?}");
     };
     missing(GOOD.replace("metadata: {name: release}\n", ""), "metadata");
-    missing(
-        GOOD.replace("apiVersion: touchmark.dev/v1alpha1\n", ""),
-        "apiVersion",
-    );
-    missing(
-        GOOD.replace("    signature: {by: [release, backup]}", "    signature: {}"),
-        "by",
-    );
+    missing(GOOD.replace("apiVersion: touchmark.dev/v1alpha1\n", ""), "apiVersion");
+    missing(GOOD.replace("    signature: {by: [release, backup]}", "    signature: {}"), "by");
     missing(
         GOOD.replace(
             "  - name: signed\n    signature: {by: [release, backup]}",
@@ -228,10 +181,7 @@ fn missing_and_repeated_fields_are_refused() {
     );
     let error =
         parse(&GOOD.replace("kind: ImagePolicy", "kind: ImagePolicy\nkind: ImagePolicy")).unwrap_err();
-    assert!(
-        matches!(&error, DocumentError::DuplicateField { field, .. } if field == "kind"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, DocumentError::DuplicateField { field, .. } if field == "kind"), "{error:?}");
 }
 
 #[test]
@@ -249,10 +199,7 @@ fn what_is_not_the_yaml_of_a_policy_is_refused() {
         assert!(matches!(error, DocumentError::Yaml { .. }), "{text} {error:?}");
     }
     for text in ["", "# nothing\n", "---\n---\n"] {
-        assert!(
-            matches!(parse(text), Err(DocumentError::Empty { .. })),
-            "{text:?}"
-        );
+        assert!(matches!(parse(text), Err(DocumentError::Empty { .. })), "{text:?}");
     }
 }
 
@@ -267,17 +214,11 @@ fn merge_keys_are_refused() {
 #[test]
 fn large_deep_long_and_exploding_files_are_refused_at_once() {
     let large = format!("# {}\n{GOOD}", "x".repeat(10 << 20));
-    assert!(matches!(
-        parse(&large),
-        Err(DocumentError::TooLarge { limit: 1_048_576, .. })
-    ));
-    for deep in [
-        GOOD.replace("{name: release}", &("[".repeat(5000) + &"]".repeat(5000))),
-        {
-            let nested: String = (0..2000).map(|i| format!("{}-\n", " ".repeat(i % 400))).collect();
-            format!("{GOOD}extra:\n{nested}")
-        },
-    ] {
+    assert!(matches!(parse(&large), Err(DocumentError::TooLarge { limit: 1_048_576, .. })));
+    for deep in [GOOD.replace("{name: release}", &("[".repeat(5000) + &"]".repeat(5000))), {
+        let nested: String = (0..2000).map(|i| format!("{}-\n", " ".repeat(i % 400))).collect();
+        format!("{GOOD}extra:\n{nested}")
+    }] {
         assert!(matches!(
             parse(&deep),
             Err(DocumentError::Limit { .. }
@@ -290,10 +231,7 @@ fn large_deep_long_and_exploding_files_are_refused_at_once() {
     let documents = format!("{GOOD}---\n").repeat(65);
     let error = PolicyDocument::parse_all(&documents, "p.yaml", &Limits::default()).unwrap_err();
     assert!(
-        matches!(
-            error,
-            DocumentError::Limit { .. } | DocumentError::TooManyDocuments { .. }
-        ),
+        matches!(error, DocumentError::Limit { .. } | DocumentError::TooManyDocuments { .. }),
         "{error:?}"
     );
 }
@@ -358,11 +296,7 @@ fn signers_have_to_have_a_name_and_one_key_of_their_own() {
     let mut limits = Limits::default();
     limits.max_key_bytes = 10;
     let problems = check_with(GOOD, &limits).unwrap_err();
-    assert!(
-        problems
-            .iter()
-            .all(|problem| matches!(problem, Problem::KeyFileTooLarge { limit: 10, .. }))
-    );
+    assert!(problems.iter().all(|problem| matches!(problem, Problem::KeyFileTooLarge { limit: 10, .. })));
 }
 
 #[test]
@@ -400,10 +334,7 @@ fn provenance_has_to_say_what_is_expected_in_one_way() {
     assert_problem!(signature => &source("uri: 'https://github.com/acme/app', ref: a, refGlob: b"), Problem::TwoRefs { .. }, line 14);
     assert_problem!(signature => &source("uri: 'https://github.com/acme/app', commit: abc"), Problem::Commit { .. }, line 14);
     let error = parse(&GOOD.replace(signature, &with("buildType: x"))).unwrap_err();
-    assert!(
-        matches!(error, DocumentError::MissingField { field: "builder", .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, DocumentError::MissingField { field: "builder", .. }), "{error:?}");
 }
 
 #[test]
@@ -413,15 +344,9 @@ fn all_problems_are_reported_in_the_order_of_the_document() {
         .replace("b.pub", "none.pub")
         .replace("[release, backup]", "[release, nobody]");
     let problems = check(&text).unwrap_err();
-    let lines: Vec<u64> = problems
-        .iter()
-        .map(|problem| problem.location().position.unwrap().line)
-        .collect();
+    let lines: Vec<u64> = problems.iter().map(|problem| problem.location().position.unwrap().line).collect();
     assert_eq!(lines, [6, 11, 14]);
-    assert!(
-        problems.to_string().ends_with("(and 2 more problems)"),
-        "{problems}"
-    );
+    assert!(problems.to_string().ends_with("(and 2 more problems)"), "{problems}");
 }
 
 #[test]
@@ -430,33 +355,13 @@ fn what_is_probably_not_meant_is_pointed_out() {
     assert!(
         matches!(&lints("by: [release, backup]", "by: [release]")[..], [Lint::UnusedSigner { name, .. }] if name == "backup")
     );
-    assert!(matches!(
-        lints("  images:", "  noMatch: allow\n  images:")[..],
-        [Lint::AllowsUnmatched { .. }]
-    ));
-    assert!(matches!(
-        lints("  images:", "  mode: warn\n  images:")[..],
-        [Lint::WarnsOnly { .. }]
-    ));
+    assert!(matches!(lints("  images:", "  noMatch: allow\n  images:")[..], [Lint::AllowsUnmatched { .. }]));
+    assert!(matches!(lints("  images:", "  mode: warn\n  images:")[..], [Lint::WarnsOnly { .. }]));
     let signature = "    signature: {by: [release, backup]}";
     let provenance =
         |text: &str| format!("    provenance: {{by: [release, backup], builder: {{id: x}}{text}}}");
-    assert!(matches!(
-        lints(signature, &provenance(""))[..],
-        [Lint::AnySource { .. }]
-    ));
-    let short = lints(
-        signature,
-        &provenance(", source: {uri: 'https://github.com/acme/app', ref: main}"),
-    );
+    assert!(matches!(lints(signature, &provenance(""))[..], [Lint::AnySource { .. }]));
+    let short = lints(signature, &provenance(", source: {uri: 'https://github.com/acme/app', ref: main}"));
     assert!(matches!(&short[..], [Lint::ShortRef { .. }]), "{short:?}");
-    assert_eq!(
-        short[0].at().position.unwrap(),
-        Position {
-            line: 14,
-            column: 109
-        },
-        "{}",
-        short[0]
-    );
+    assert_eq!(short[0].at().position.unwrap(), Position { line: 14, column: 109 }, "{}", short[0]);
 }

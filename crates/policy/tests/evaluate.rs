@@ -71,11 +71,7 @@ fn allowed(decision: &Decision) {
 #[test]
 fn a_signature_by_the_signer_satisfies_in_both_storage_forms() {
     allowed(&Gathered::nothing().signature(&a(), &[]).judged_by(vec![signed()]));
-    allowed(
-        &Gathered::nothing()
-            .legacy_signature(&a(), &digest())
-            .judged_by(vec![signed()]),
-    );
+    allowed(&Gathered::nothing().legacy_signature(&a(), &digest()).judged_by(vec![signed()]));
 }
 
 #[test]
@@ -83,25 +79,13 @@ fn the_decision_says_who_signed_where_and_that_no_log_entry_was_shown() {
     let decision = Gathered::nothing().signature(&a(), &[]).judged_by(vec![signed()]);
     let support = &decision.policies()[0].requirements[0].support;
     assert_eq!(support.len(), 1);
-    assert_eq!(
-        (support[0].signer.as_str(), &support[0].key),
-        ("a", a().public.id())
-    );
-    assert!(
-        support[0]
-            .to_string()
-            .ends_with("no transparency log entry was shown"),
-        "{}",
-        support[0]
-    );
+    assert_eq!((support[0].signer.as_str(), &support[0].key), ("a", a().public.id()));
+    assert!(support[0].to_string().ends_with("no transparency log entry was shown"), "{}", support[0]);
 }
 
 #[test]
 fn no_evidence_is_missing_evidence() {
-    denied(
-        &Gathered::nothing().judged_by(vec![signed()]),
-        "signature-missing",
-    );
+    denied(&Gathered::nothing().judged_by(vec![signed()]), "signature-missing");
 }
 
 #[test]
@@ -109,33 +93,23 @@ fn an_attestation_is_no_signature() {
     let decision = Gathered::nothing().sbom(&a()).judged_by(vec![signed()]);
     denied(&decision, "signature-missing");
     let reason = decision.all_reasons().next().unwrap();
-    assert_eq!(
-        reason.seen()[0].value,
-        "attestation of type https://cyclonedx.org/bom"
-    );
+    assert_eq!(reason.seen()[0].value, "attestation of type https://cyclonedx.org/bom");
 }
 
 #[test]
 fn a_signature_is_no_attestation() {
     let require = "  - {name: sbom, attestation: {type: cyclonedx, by: [a]}}";
-    let decision = Gathered::nothing()
-        .signature(&a(), &[])
-        .judged_by(vec![acme("p", "", require)]);
+    let decision = Gathered::nothing().signature(&a(), &[]).judged_by(vec![acme("p", "", require)]);
     denied(&decision, "attestation-missing");
 }
 
 #[test]
 fn another_key_is_a_wrong_key_whether_the_policy_knows_it_or_not() {
-    let unknown = Gathered::nothing()
-        .signature(&stranger(), &[])
-        .judged_by(vec![signed()]);
+    let unknown = Gathered::nothing().signature(&stranger(), &[]).judged_by(vec![signed()]);
     denied(&unknown, "signature-wrong-key");
     let known = Gathered::nothing().signature(&b(), &[]).judged_by(vec![signed()]);
     denied(&known, "signature-wrong-key");
-    assert_eq!(
-        known.all_reasons().next().unwrap().seen()[0].signer.as_deref(),
-        Some("b")
-    );
+    assert_eq!(known.all_reasons().next().unwrap().seen()[0].signer.as_deref(), Some("b"));
 }
 
 #[test]
@@ -146,16 +120,9 @@ fn a_changed_document_a_foreign_subject_and_garbage_are_different_answers() {
     denied(&changed.judged_by(vec![signed()]), "signature-invalid");
     let foreign = Gathered::nothing().legacy_signature(&a(), &Digest::of(b"another image"));
     denied(&foreign.judged_by(vec![signed()]), "signature-wrong-subject");
-    denied(
-        &Gathered::nothing().garbage().judged_by(vec![signed()]),
-        "signature-unreadable",
-    );
-    let odd = Gathered::nothing().raw_bundle(
-        &a().public,
-        "text/plain",
-        b"x",
-        &a().sign(&pae("text/plain", b"x")),
-    );
+    denied(&Gathered::nothing().garbage().judged_by(vec![signed()]), "signature-unreadable");
+    let odd =
+        Gathered::nothing().raw_bundle(&a().public, "text/plain", b"x", &a().sign(&pae("text/plain", b"x")));
     denied(&odd.judged_by(vec![signed()]), "signature-unreadable");
 }
 
@@ -181,11 +148,7 @@ fn a_rejected_document_explains_the_absence_of_what_it_says_it_is_and_no_other()
         ),
         (
             Gathered::nothing().garbage(),
-            [
-                "attestation-unreadable",
-                "provenance-unreadable",
-                "signature-unreadable",
-            ],
+            ["attestation-unreadable", "provenance-unreadable", "signature-unreadable"],
         ),
     ] {
         let decision = judge(gathered);
@@ -225,11 +188,7 @@ fn a_certificate_is_said_to_be_beyond_us() {
 
 #[test]
 fn a_good_document_counts_whatever_lies_beside_it() {
-    let gathered = Gathered::nothing()
-        .garbage()
-        .signature(&stranger(), &[])
-        .signature(&a(), &[])
-        .omitted();
+    let gathered = Gathered::nothing().garbage().signature(&stranger(), &[]).signature(&a(), &[]).omitted();
     allowed(&gathered.judged_by(vec![signed()]));
 }
 
@@ -243,9 +202,7 @@ fn what_was_not_read_is_said_only_when_something_is_missing() {
 #[test]
 fn a_legacy_attestation_that_proves_nothing_does_not_make_a_signature_wrong() {
     let key = stranger();
-    let payload = statement(&digest(), predicate_types::CYCLONEDX, json!({}))
-        .to_json()
-        .unwrap();
+    let payload = statement(&digest(), predicate_types::CYCLONEDX, json!({})).to_json().unwrap();
     let envelope = json!({
         "payload": base64(&payload), "payloadType": evidence::IN_TOTO,
         "signatures": [{ "sig": base64(&key.sign(&pae(evidence::IN_TOTO, &payload))) }],
@@ -270,17 +227,10 @@ fn base64(bytes: &[u8]) -> String {
 fn annotations_have_to_be_signed_and_equal() {
     let require = "  - {name: s, signature: {by: [a], annotations: {env: prod}}}";
     let judge = |annotations: &[(&str, Value)]| {
-        Gathered::nothing()
-            .signature(&a(), annotations)
-            .judged_by(vec![acme("p", "", require)])
+        Gathered::nothing().signature(&a(), annotations).judged_by(vec![acme("p", "", require)])
     };
     allowed(&judge(&[("env", json!("prod")), ("more", json!("x"))]));
-    for wrong in [
-        &[][..],
-        &[("env", json!("dev"))],
-        &[("env", json!(["prod"]))],
-        &[("Env", json!("prod"))],
-    ] {
+    for wrong in [&[][..], &[("env", json!("dev"))], &[("env", json!(["prod"]))], &[("Env", json!("prod"))]] {
         denied(&judge(wrong), "signature-annotation-mismatch");
     }
     let two = Gathered::nothing()
@@ -295,73 +245,42 @@ fn annotations_of_two_signatures_do_not_add_up() {
     let two = Gathered::nothing()
         .signature(&a(), &[("env", json!("prod"))])
         .signature(&a(), &[("team", json!("x"))]);
-    denied(
-        &two.judged_by(vec![acme("p", "", require)]),
-        "signature-annotation-mismatch",
-    );
+    denied(&two.judged_by(vec![acme("p", "", require)]), "signature-annotation-mismatch");
 }
 
 #[test]
 fn at_least_counts_different_signers() {
-    let two_of_three = || {
-        vec![acme(
-            "p",
-            "",
-            "  - {name: s, signature: {by: [a, b, c], atLeast: 2}}",
-        )]
-    };
+    let two_of_three = || vec![acme("p", "", "  - {name: s, signature: {by: [a, b, c], atLeast: 2}}")];
     let one = || Gathered::nothing().signature(&a(), &[]);
     denied(&one().judged_by(two_of_three()), "signature-too-few-signers");
     denied(
-        &one()
-            .signature(&a(), &[])
-            .legacy_signature(&a(), &digest())
-            .judged_by(two_of_three()),
+        &one().signature(&a(), &[]).legacy_signature(&a(), &digest()).judged_by(two_of_three()),
         "signature-too-few-signers",
     );
     allowed(&one().signature(&c(), &[]).judged_by(two_of_three()));
     let with_stranger = one().signature(&stranger(), &[]).judged_by(two_of_three());
-    assert_eq!(
-        codes(&with_stranger),
-        ["signature-too-few-signers", "signature-wrong-key"]
-    );
+    assert_eq!(codes(&with_stranger), ["signature-too-few-signers", "signature-wrong-key"]);
 }
 
 #[test]
 fn signers_are_alternatives_without_at_least() {
     let either = || vec![acme("p", "", "  - {name: s, signature: {by: [a, b]}}")];
     allowed(&Gathered::nothing().signature(&b(), &[]).judged_by(either()));
-    denied(
-        &Gathered::nothing().signature(&c(), &[]).judged_by(either()),
-        "signature-wrong-key",
-    );
+    denied(&Gathered::nothing().signature(&c(), &[]).judged_by(either()), "signature-wrong-key");
 }
 
 #[test]
 fn at_least_holds_for_attestations_too() {
-    let policies = || {
-        vec![acme(
-            "p",
-            "",
-            "  - {name: s, attestation: {type: cyclonedx, by: [a, b], atLeast: 2}}",
-        )]
-    };
-    denied(
-        &Gathered::nothing().sbom(&a()).judged_by(policies()),
-        "attestation-too-few-signers",
-    );
+    let policies =
+        || vec![acme("p", "", "  - {name: s, attestation: {type: cyclonedx, by: [a, b], atLeast: 2}}")];
+    denied(&Gathered::nothing().sbom(&a()).judged_by(policies()), "attestation-too-few-signers");
     allowed(&Gathered::nothing().sbom(&a()).sbom(&b()).judged_by(policies()));
 }
 
 #[test]
 fn an_attestation_counts_for_its_own_type_only() {
-    let policies = || {
-        vec![acme(
-            "p",
-            "",
-            "  - {name: s, attestation: {type: https://example.com/scan/v1, by: [a]}}",
-        )]
-    };
+    let policies =
+        || vec![acme("p", "", "  - {name: s, attestation: {type: https://example.com/scan/v1, by: [a]}}")];
     allowed(
         &Gathered::nothing()
             .attestation(&a(), "https://example.com/scan/v1", json!({}))
@@ -385,49 +304,24 @@ fn an_attestation_counts_for_its_own_type_only() {
 fn every_requirement_and_every_matching_policy_has_to_be_satisfied() {
     let both = "  - {name: s, signature: {by: [a]}}\n  - {name: t, attestation: {type: cyclonedx, by: [a]}}";
     denied(
-        &Gathered::nothing()
-            .signature(&a(), &[])
-            .judged_by(vec![acme("p", "", both)]),
+        &Gathered::nothing().signature(&a(), &[]).judged_by(vec![acme("p", "", both)]),
         "attestation-missing",
     );
-    allowed(
-        &Gathered::nothing()
-            .signature(&a(), &[])
-            .sbom(&a())
-            .judged_by(vec![acme("p", "", both)]),
-    );
+    allowed(&Gathered::nothing().signature(&a(), &[]).sbom(&a()).judged_by(vec![acme("p", "", both)]));
     let by_b = acme("other", "", "  - {name: s, signature: {by: [b]}}");
-    let decision = Gathered::nothing()
-        .signature(&a(), &[])
-        .judged_by(vec![signed(), by_b]);
+    let decision = Gathered::nothing().signature(&a(), &[]).judged_by(vec![signed(), by_b]);
     denied(&decision, "signature-wrong-key");
-    assert_eq!(
-        decision
-            .policies()
-            .iter()
-            .map(|policy| policy.satisfied)
-            .collect::<Vec<_>>(),
-        [true, false]
-    );
+    assert_eq!(decision.policies().iter().map(|policy| policy.satisfied).collect::<Vec<_>>(), [true, false]);
 }
 
 #[test]
 fn a_warning_policy_never_denies_and_never_excuses_another() {
     let warn = || acme("warn", "  mode: warn", "  - {name: s, signature: {by: [b]}}");
     let decision = Gathered::nothing().judged_by(vec![warn()]);
+    assert_eq!((decision.verdict(), codes(&decision)), (Verdict::Warn, vec!["signature-missing"]));
+    assert_eq!(Gathered::nothing().judged_by(vec![warn(), signed()]).verdict(), Verdict::Deny);
     assert_eq!(
-        (decision.verdict(), codes(&decision)),
-        (Verdict::Warn, vec!["signature-missing"])
-    );
-    assert_eq!(
-        Gathered::nothing().judged_by(vec![warn(), signed()]).verdict(),
-        Verdict::Deny
-    );
-    assert_eq!(
-        Gathered::nothing()
-            .signature(&a(), &[])
-            .judged_by(vec![signed(), warn()])
-            .verdict(),
+        Gathered::nothing().signature(&a(), &[]).judged_by(vec![signed(), warn()]).verdict(),
         Verdict::Warn
     );
     allowed(&Gathered::nothing().signature(&b(), &[]).judged_by(vec![warn()]));
@@ -437,11 +331,7 @@ fn a_warning_policy_never_denies_and_never_excuses_another() {
 fn an_image_that_no_policy_matches_gets_the_strictest_answer_stated_and_deny_by_default() {
     let elsewhere: PinnedRef = format!("quay.io/acme/app@{}", digest()).parse().unwrap();
     let stating = |name: &str, stated: &str| {
-        let extra = if stated.is_empty() {
-            String::new()
-        } else {
-            format!("  noMatch: {stated}")
-        };
+        let extra = if stated.is_empty() { String::new() } else { format!("  noMatch: {stated}") };
         acme(name, &extra, "  - {name: s, signature: {by: [a]}}")
     };
     for (stated, wanted, answer) in [
@@ -450,19 +340,12 @@ fn an_image_that_no_policy_matches_gets_the_strictest_answer_stated_and_deny_by_
         (&["allow", "warn"], Verdict::Warn, NoMatch::Warn),
         (&["allow", "deny", "warn"], Verdict::Deny, NoMatch::Deny),
     ] {
-        let policies = stated
-            .iter()
-            .enumerate()
-            .map(|(i, stated)| stating(&format!("p{i}"), stated))
-            .collect();
+        let policies =
+            stated.iter().enumerate().map(|(i, stated)| stating(&format!("p{i}"), stated)).collect();
         let decision = Gathered::nothing()
             .signature(&a(), &[])
             .judged_as(&elsewhere, &PolicySet::new(policies).unwrap());
-        assert_eq!(
-            (decision.verdict(), decision.no_match()),
-            (wanted, Some(answer)),
-            "{stated:?}"
-        );
+        assert_eq!((decision.verdict(), decision.no_match()), (wanted, Some(answer)), "{stated:?}");
         assert_eq!(codes(&decision), ["no-policy-matches"]);
     }
 }
@@ -471,61 +354,37 @@ fn an_image_that_no_policy_matches_gets_the_strictest_answer_stated_and_deny_by_
 fn evidence_about_another_image_is_never_used() {
     let set = PolicySet::new(vec![signed()]).unwrap();
     let other = image().name().pin(Digest::of(b"another image"));
-    denied(
-        &Gathered::nothing().signature(&a(), &[]).judged_as(&other, &set),
-        "evidence-for-another-image",
-    );
+    denied(&Gathered::nothing().signature(&a(), &[]).judged_as(&other, &set), "evidence-for-another-image");
 }
 
 #[test]
 fn a_set_needs_policies_with_names_of_their_own() {
     assert_eq!(PolicySet::new(Vec::new()).unwrap_err(), PolicySetError::Empty);
     let error = PolicySet::new(vec![signed(), signed()]).unwrap_err();
-    assert_eq!(
-        error,
-        PolicySetError::DuplicateName {
-            name: "signed".into()
-        }
-    );
+    assert_eq!(error, PolicySetError::DuplicateName { name: "signed".into() });
 }
 
 #[test]
 fn the_keys_of_a_set_are_given_once() {
-    let set = PolicySet::new(vec![
-        signed(),
-        acme("other", "", "  - {name: s, signature: {by: [a]}}"),
-    ])
-    .unwrap();
+    let set =
+        PolicySet::new(vec![signed(), acme("other", "", "  - {name: s, signature: {by: [a]}}")]).unwrap();
     assert_eq!(set.public_keys().len(), 3);
 }
 
 #[test]
 fn policies_of_the_command_line_match_every_image() {
     let by_key = |annotations: &[(&str, &str)]| {
-        let annotations = annotations
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        vec![Policy::signed_by(
-            vec![a().public, a().public, b().public],
-            annotations,
-        )]
+        let annotations =
+            annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        vec![Policy::signed_by(vec![a().public, a().public, b().public], annotations)]
     };
     allowed(&Gathered::nothing().signature(&b(), &[]).judged_by(by_key(&[])));
     denied(
-        &Gathered::nothing()
-            .signature(&b(), &[])
-            .judged_by(by_key(&[("x", "y")])),
+        &Gathered::nothing().signature(&b(), &[]).judged_by(by_key(&[("x", "y")])),
         "signature-annotation-mismatch",
     );
-    denied(
-        &Gathered::nothing().sbom(&a()).judged_by(by_key(&[])),
-        "signature-missing",
-    );
-    let attested = vec![Policy::attested_by(
-        vec![a().public],
-        "cyclonedx".parse().unwrap(),
-    )];
+    denied(&Gathered::nothing().sbom(&a()).judged_by(by_key(&[])), "signature-missing");
+    let attested = vec![Policy::attested_by(vec![a().public], "cyclonedx".parse().unwrap())];
     allowed(&Gathered::nothing().sbom(&a()).judged_by(attested));
     denied(
         &Gathered::nothing().judged_by(vec![Policy::signed_by(Vec::new(), BTreeMap::new())]),
@@ -534,17 +393,11 @@ fn policies_of_the_command_line_match_every_image() {
 }
 
 fn built(expectations: &str) -> Vec<Policy> {
-    vec![acme(
-        "built",
-        "",
-        &format!("  - {{name: built, provenance: {{by: [a], {expectations}}}}}"),
-    )]
+    vec![acme("built", "", &format!("  - {{name: built, provenance: {{by: [a], {expectations}}}}}"))]
 }
 
 fn judge_build(expectations: &str, predicate: Value) -> Decision {
-    Gathered::nothing()
-        .provenance(&a(), predicate)
-        .judged_by(built(expectations))
+    Gathered::nothing().provenance(&a(), predicate).judged_by(built(expectations))
 }
 
 #[test]
@@ -564,22 +417,10 @@ fn provenance_is_compared_field_by_field() {
         allowed(&judge_build(&met, good()));
     }
     for (unmet, code) in [
-        (
-            "builder: {id: 'https://github.com/actions/runner'}".to_owned(),
-            "provenance-builder-mismatch",
-        ),
-        (
-            "builder: {idGlob: 'https://github.com/*'}".to_owned(),
-            "provenance-builder-mismatch",
-        ),
-        (
-            format!("builder: {{id: '{BUILDER}'}}, buildType: '{WORKFLOW}/'"),
-            "provenance-build-type-mismatch",
-        ),
-        (
-            format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}2}}"),
-            "provenance-source-mismatch",
-        ),
+        ("builder: {id: 'https://github.com/actions/runner'}".to_owned(), "provenance-builder-mismatch"),
+        ("builder: {idGlob: 'https://github.com/*'}".to_owned(), "provenance-builder-mismatch"),
+        (format!("builder: {{id: '{BUILDER}'}}, buildType: '{WORKFLOW}/'"), "provenance-build-type-mismatch"),
+        (format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}2}}"), "provenance-source-mismatch"),
         (
             format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}, ref: refs/tags/v1}}"),
             "provenance-ref-mismatch",
@@ -589,10 +430,7 @@ fn provenance_is_compared_field_by_field() {
             "provenance-ref-mismatch",
         ),
         (
-            format!(
-                "builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}, commit: {}}}",
-                "0".repeat(40)
-            ),
+            format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}, commit: {}}}", "0".repeat(40)),
             "provenance-commit-mismatch",
         ),
     ] {
@@ -623,10 +461,7 @@ fn version_0_2_provenance_counts_too() {
 #[test]
 fn what_provenance_does_not_tell_is_never_taken_as_met() {
     let nobody = github_provenance("", SOURCE, "refs/heads/main");
-    denied(
-        &judge_build("builder: {idGlob: '**'}", nobody),
-        "provenance-builder-unknown",
-    );
+    denied(&judge_build("builder: {idGlob: '**'}", nobody), "provenance-builder-unknown");
     let mut no_type = github_provenance(BUILDER, SOURCE, "refs/heads/main");
     no_type["buildDefinition"]["buildType"] = json!("");
     denied(
@@ -636,24 +471,15 @@ fn what_provenance_does_not_tell_is_never_taken_as_met() {
     let with_source = format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}}}");
     let mut unknown_type = github_provenance(BUILDER, SOURCE, "refs/heads/main");
     unknown_type["buildDefinition"]["buildType"] = json!("https://example.com/my-builder/v1");
-    denied(
-        &judge_build(&with_source, unknown_type),
-        "provenance-source-unknown",
-    );
+    denied(&judge_build(&with_source, unknown_type), "provenance-source-unknown");
     let mut silent = github_provenance(BUILDER, SOURCE, "refs/heads/main");
     silent["buildDefinition"]["externalParameters"] = json!({});
     denied(&judge_build(&with_source, silent), "provenance-source-unknown");
     let mut no_commit = github_provenance(BUILDER, SOURCE, "refs/heads/main");
     no_commit["buildDefinition"]["resolvedDependencies"] = json!([]);
     let with_commit = format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}, commit: {COMMIT}}}");
-    denied(
-        &judge_build(&with_commit, no_commit.clone()),
-        "provenance-commit-unknown",
-    );
-    no_commit["buildDefinition"]["externalParameters"]["workflow"]
-        .as_object_mut()
-        .unwrap()
-        .remove("ref");
+    denied(&judge_build(&with_commit, no_commit.clone()), "provenance-commit-unknown");
+    no_commit["buildDefinition"]["externalParameters"]["workflow"].as_object_mut().unwrap().remove("ref");
     let with_ref = format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}, ref: refs/heads/main}}");
     denied(&judge_build(&with_ref, no_commit), "provenance-ref-unknown");
 }
@@ -663,15 +489,11 @@ fn facts_of_two_statements_do_not_add_up() {
     let expectations = format!("builder: {{id: '{BUILDER}'}}, source: {{uri: {SOURCE}}}");
     let right_builder = github_provenance(BUILDER, "https://github.com/evil/app", "refs/heads/main");
     let right_source = github_provenance("https://evil.example", SOURCE, "refs/heads/main");
-    let gathered = Gathered::nothing()
-        .provenance(&a(), right_builder.clone())
-        .provenance(&a(), right_source.clone());
+    let gathered =
+        Gathered::nothing().provenance(&a(), right_builder.clone()).provenance(&a(), right_source.clone());
     let decision = gathered.judged_by(built(&expectations));
     assert_eq!(decision.verdict(), Verdict::Deny);
-    assert_eq!(
-        codes(&decision),
-        ["provenance-builder-mismatch", "provenance-source-mismatch"]
-    );
+    assert_eq!(codes(&decision), ["provenance-builder-mismatch", "provenance-source-mismatch"]);
     let good = github_provenance(BUILDER, SOURCE, "refs/heads/main");
     let gathered = Gathered::nothing()
         .provenance(&a(), right_builder)
@@ -685,14 +507,8 @@ fn provenance_by_another_missing_and_malformed_are_different_answers() {
     let expectations = format!("builder: {{id: '{BUILDER}'}}");
     let by_b = Gathered::nothing().provenance(&b(), github_provenance(BUILDER, SOURCE, "refs/heads/main"));
     denied(&by_b.judged_by(built(&expectations)), "provenance-wrong-key");
-    denied(
-        &Gathered::nothing().sbom(&a()).judged_by(built(&expectations)),
-        "provenance-missing",
-    );
-    denied(
-        &judge_build(&expectations, json!({ "buildDefinition": 1 })),
-        "provenance-malformed",
-    );
+    denied(&Gathered::nothing().sbom(&a()).judged_by(built(&expectations)), "provenance-missing");
+    denied(&judge_build(&expectations, json!({ "buildDefinition": 1 })), "provenance-malformed");
     let vsa = Gathered::nothing().attestation(&a(), predicate_types::SLSA_VSA_V1, json!({}));
     denied(&vsa.judged_by(built(&expectations)), "provenance-missing");
 }
@@ -704,20 +520,13 @@ fn a_flood_of_documents_makes_no_flood_of_reasons() {
         gathered = gathered.garbage();
     }
     let decision = gathered.judged_by(vec![signed()]);
-    let seen: usize = decision
-        .all_reasons()
-        .map(|reason: &Reason| reason.seen().len())
-        .sum();
+    let seen: usize = decision.all_reasons().map(|reason: &Reason| reason.seen().len()).sum();
     assert_eq!((seen, decision.evidence().rejected.len()), (16, 50));
 }
 
 #[test]
 fn every_reason_reads_as_one_line_and_has_a_listed_code() {
-    let gathered = Gathered::nothing()
-        .garbage()
-        .signature(&stranger(), &[])
-        .signature(&b(), &[])
-        .omitted();
+    let gathered = Gathered::nothing().garbage().signature(&stranger(), &[]).signature(&b(), &[]).omitted();
     let decision = gathered.judged_by(vec![signed()]);
     for reason in decision.all_reasons() {
         assert!(Reason::CODES.contains(&reason.code()), "{}", reason.code());

@@ -44,10 +44,7 @@ fn built_by(gathered: Gathered, workflow: &str) -> Gathered {
         "runDetails": { "builder": { "id": builder } },
     });
     let release = key("release");
-    gathered
-        .signature(&release, &[])
-        .sbom(&release)
-        .provenance(&release, provenance)
+    gathered.signature(&release, &[]).sbom(&release).provenance(&release, provenance)
 }
 
 /// What each tag of the evidence layout holds.
@@ -60,9 +57,7 @@ fn evidence_at(tag: &str) -> Gathered {
         "sbom-only" => nothing().sbom(&key("release")),
         "complete" => built_by(nothing(), "release.yml"),
         "wrong-builder" => built_by(nothing(), "nightly.yml"),
-        "two-of-three" => nothing()
-            .signature(&key("alice"), &[])
-            .legacy_signature(&key("carol"), &digest()),
+        "two-of-three" => nothing().signature(&key("alice"), &[]).legacy_signature(&key("carol"), &digest()),
         "one-of-three" => nothing().signature(&key("bob"), &[]),
         other => panic!("no evidence {other}"),
     }
@@ -72,10 +67,7 @@ fn policies_in(file: &Path) -> Vec<touchmark_policy::Policy> {
     let limits = Limits::default();
     let documents = PolicyDocument::parse_all(&read(file), &file.display().to_string(), &limits).unwrap();
     let read_key = |name: &str| std::fs::read_to_string(file.with_file_name(name));
-    documents
-        .iter()
-        .map(|document| document.check(&read_key, &limits).unwrap())
-        .collect()
+    documents.iter().map(|document| document.check(&read_key, &limits).unwrap()).collect()
 }
 
 fn files() -> Vec<PathBuf> {
@@ -90,41 +82,29 @@ fn files() -> Vec<PathBuf> {
 
 #[test]
 fn every_policy_is_valid_and_has_a_table() {
-    let policies: Vec<_> = files()
-        .into_iter()
-        .filter(|path| !path.to_string_lossy().ends_with(".test.yaml"))
-        .collect();
+    let policies: Vec<_> =
+        files().into_iter().filter(|path| !path.to_string_lossy().ends_with(".test.yaml")).collect();
     assert!(policies.len() >= 3);
     for path in policies {
         assert!(!policies_in(&path).is_empty());
-        assert!(
-            path.with_extension("test.yaml").exists(),
-            "{} has no test table",
-            path.display()
-        );
+        assert!(path.with_extension("test.yaml").exists(), "{} has no test table", path.display());
     }
 }
 
 #[test]
 fn every_table_holds() {
-    let tables: Vec<_> = files()
-        .into_iter()
-        .filter(|path| path.to_string_lossy().ends_with(".test.yaml"))
-        .collect();
+    let tables: Vec<_> =
+        files().into_iter().filter(|path| path.to_string_lossy().ends_with(".test.yaml")).collect();
     assert!(tables.len() >= 3);
     for path in tables {
         let table = TestTable::parse(&read(&path), &path.display().to_string(), &Limits::default()).unwrap();
-        let policies = table
-            .policies()
-            .iter()
-            .flat_map(|file| policies_in(&path.with_file_name(file)))
-            .collect();
+        let policies =
+            table.policies().iter().flat_map(|file| policies_in(&path.with_file_name(file))).collect();
         let set = PolicySet::new(policies).unwrap();
         for case in table.cases() {
             let evidence = evidence_at(case.evidence.tag().unwrap().as_str());
             let decision = evidence.judged_as(&case.image.pin(digest()), &set);
-            case.judge(&decision)
-                .unwrap_or_else(|failure| panic!("{}: {failure}", case.name));
+            case.judge(&decision).unwrap_or_else(|failure| panic!("{}: {failure}", case.name));
         }
     }
 }

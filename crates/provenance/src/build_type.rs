@@ -57,9 +57,7 @@ const GITLAB_START: &str = "https://gitlab.com/gitlab-org/gitlab-runner/-/blob/"
 const GITLAB_END: &str = "/PROVENANCE.md";
 
 fn is_gitlab(uri: &str) -> bool {
-    let version = uri
-        .strip_prefix(GITLAB_START)
-        .and_then(|rest| rest.strip_suffix(GITLAB_END));
+    let version = uri.strip_prefix(GITLAB_START).and_then(|rest| rest.strip_suffix(GITLAB_END));
     version.is_some_and(|version| !version.is_empty() && !version.contains('/'))
 }
 

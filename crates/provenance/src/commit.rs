@@ -18,15 +18,11 @@ impl FromStr for CommitId {
     type Err = CommitError;
 
     fn from_str(text: &str) -> Result<Self, CommitError> {
-        let is_hex = text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if is_hex && matches!(text.len(), 40 | 64) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(CommitError {
-                text: text.chars().take(100).collect(),
-            })
+            Err(CommitError { text: text.chars().take(100).collect() })
         }
     }
 }

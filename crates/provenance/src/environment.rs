@@ -15,18 +15,12 @@ pub(crate) struct Environment<'a> {
 
 impl<'a> Environment<'a> {
     pub(crate) fn new(variables: &'a BTreeMap<String, String>) -> Self {
-        Self {
-            variables,
-            missing: Vec::new(),
-        }
+        Self { variables, missing: Vec::new() }
     }
 
     /// The value of a variable that may be absent. Empty is absent, as CI systems use it.
     pub(crate) fn optional(&self, name: &'static str) -> Option<&'a str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The value of a variable that must be there; an absent one is empty until [`Environment::complete`] says so.

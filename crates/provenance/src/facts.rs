@@ -93,16 +93,10 @@ impl BuildFacts {
     pub fn of(statement: &Statement) -> Result<Self, StatementError> {
         if statement.predicate_type() == predicate_types::SLSA_PROVENANCE_V02 {
             let narrowed = statement.narrow::<ProvenanceV02>()?;
-            return narrowed
-                .predicate()
-                .map(Self::of_v02)
-                .ok_or_else(|| not_provenance(statement));
+            return narrowed.predicate().map(Self::of_v02).ok_or_else(|| not_provenance(statement));
         }
         match statement.narrow::<Provenance>() {
-            Ok(narrowed) => narrowed
-                .predicate()
-                .map(Self::of_v1)
-                .ok_or_else(|| not_provenance(statement)),
+            Ok(narrowed) => narrowed.predicate().map(Self::of_v1).ok_or_else(|| not_provenance(statement)),
             Err(StatementError::PredicateType { .. }) => Err(not_provenance(statement)),
             Err(error) => Err(error),
         }
@@ -116,10 +110,7 @@ impl BuildFacts {
     /// The materials that come from `repository`, each with its commit where stated. Weaker than [`BuildFacts::source`]: it
     /// says that the repository was used, not that it is what was built.
     pub fn materials_from(&self, repository: &SourceUri) -> Vec<Source> {
-        let locations = self
-            .materials
-            .iter()
-            .filter_map(|material| Some((material, location_of(material)?)));
+        let locations = self.materials.iter().filter_map(|material| Some((material, location_of(material)?)));
         locations
             .filter(|(_, location)| location.uri == *repository)
             .map(|(material, location)| Source::at(location, commit_in(&material.digest)))
@@ -133,9 +124,7 @@ impl BuildFacts {
             version: SlsaVersion::V1,
             builder_id: provenance.run_details.builder.id.clone(),
             build_type: definition.build_type.clone(),
-            source: Err(SourceGap::UnknownBuildType {
-                build_type: definition.build_type.clone(),
-            }),
+            source: Err(SourceGap::UnknownBuildType { build_type: definition.build_type.clone() }),
             entry_point: None,
             materials: definition.resolved_dependencies.clone(),
             external_parameters: definition.external_parameters.clone(),
@@ -155,27 +144,13 @@ impl BuildFacts {
         let (member, uri, git_ref) = match build_type {
             BuildType::GitHubWorkflow => {
                 let of_workflow = |name: &str| text_at(parameters, &["workflow", name]);
-                (
-                    "externalParameters.workflow.repository",
-                    of_workflow("repository"),
-                    of_workflow("ref"),
-                )
+                ("externalParameters.workflow.repository", of_workflow("repository"), of_workflow("ref"))
             }
-            BuildType::GitLabJob => (
-                "externalParameters.source",
-                text_at(parameters, &["source"]),
-                None,
-            ),
-            BuildType::BuildKit => (
-                "externalParameters.configSource.uri",
-                text_at(parameters, &["configSource", "uri"]),
-                None,
-            ),
-            BuildType::Local => (
-                "externalParameters.source",
-                text_at(parameters, &["source"]),
-                None,
-            ),
+            BuildType::GitLabJob => ("externalParameters.source", text_at(parameters, &["source"]), None),
+            BuildType::BuildKit => {
+                ("externalParameters.configSource.uri", text_at(parameters, &["configSource", "uri"]), None)
+            }
+            BuildType::Local => ("externalParameters.source", text_at(parameters, &["source"]), None),
             BuildType::SlsaGitHubGenerator => ("externalParameters.source", None, None),
         };
         let mut location = parse_location(member, uri)?;
@@ -188,18 +163,13 @@ impl BuildFacts {
     }
 
     fn of_v02(provenance: &ProvenanceV02) -> Self {
-        let config = provenance
-            .invocation
-            .as_ref()
-            .and_then(|invocation| invocation.config_source.as_ref());
+        let config = provenance.invocation.as_ref().and_then(|invocation| invocation.config_source.as_ref());
         let metadata = provenance.metadata.as_ref();
         let mut facts = Self {
             version: SlsaVersion::V02,
             builder_id: provenance.builder.id.clone(),
             build_type: provenance.build_type.clone(),
-            source: Err(SourceGap::UnknownBuildType {
-                build_type: provenance.build_type.clone(),
-            }),
+            source: Err(SourceGap::UnknownBuildType { build_type: provenance.build_type.clone() }),
             entry_point: config.and_then(|config| config.entry_point.clone()),
             materials: provenance.materials.clone().unwrap_or_default(),
             external_parameters: Map::new(),
@@ -210,9 +180,7 @@ impl BuildFacts {
         // Elsewhere `configSource` is where the build's definition came from, which need not be what was built (Tekton).
         if BuildType::recognise(&provenance.build_type).is_some() {
             let uri = config.and_then(|config| config.uri.as_deref());
-            let commit = config
-                .and_then(|config| config.digest.as_ref())
-                .and_then(commit_in);
+            let commit = config.and_then(|config| config.digest.as_ref()).and_then(commit_in);
             facts.source = parse_location("invocation.configSource.uri", uri)
                 .map(|location| facts.completed(location, commit));
         }
@@ -237,25 +205,16 @@ impl BuildFacts {
 
 impl Source {
     fn at(location: SourceLocation, commit: Option<CommitId>) -> Self {
-        Self {
-            uri: location.uri,
-            git_ref: location.git_ref,
-            commit,
-        }
+        Self { uri: location.uri, git_ref: location.git_ref, commit }
     }
 }
 
 fn not_provenance(statement: &Statement) -> StatementError {
-    StatementError::PredicateType {
-        found: statement.predicate_type().to_owned(),
-        wanted: PROVENANCE_TYPES,
-    }
+    StatementError::PredicateType { found: statement.predicate_type().to_owned(), wanted: PROVENANCE_TYPES }
 }
 
-const PROVENANCE_TYPES: &[&str] = &[
-    predicate_types::SLSA_PROVENANCE_V1,
-    predicate_types::SLSA_PROVENANCE_V02,
-];
+const PROVENANCE_TYPES: &[&str] =
+    &[predicate_types::SLSA_PROVENANCE_V1, predicate_types::SLSA_PROVENANCE_V02];
 
 fn entry_point_v1(build_type: BuildType, parameters: &Map<String, Value>) -> Option<String> {
     let path: &[&str] = match build_type {
@@ -268,11 +227,8 @@ fn entry_point_v1(build_type: BuildType, parameters: &Map<String, Value>) -> Opt
 }
 
 fn parse_location(member: &'static str, text: Option<&str>) -> Result<SourceLocation, SourceGap> {
-    let text = text
-        .filter(|text| !text.is_empty())
-        .ok_or(SourceGap::NotStated { member })?;
-    text.parse()
-        .map_err(|source| SourceGap::Malformed { member, source })
+    let text = text.filter(|text| !text.is_empty()).ok_or(SourceGap::NotStated { member })?;
+    text.parse().map_err(|source| SourceGap::Malformed { member, source })
 }
 
 fn location_of(material: &ResourceDescriptor) -> Option<SourceLocation> {
@@ -289,8 +245,7 @@ fn commit_in(digest: &BTreeMap<String, String>) -> Option<CommitId> {
 
 fn value_at<'a>(parameters: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
-    rest.iter()
-        .try_fold(parameters.get(*first)?, |value, name| value.get(name))
+    rest.iter().try_fold(parameters.get(*first)?, |value, name| value.get(name))
 }
 
 fn text_at<'a>(parameters: &'a Map<String, Value>, path: &[&str]) -> Option<&'a str> {
@@ -299,9 +254,5 @@ fn text_at<'a>(parameters: &'a Map<String, Value>, path: &[&str]) -> Option<&'a 
 
 fn text_map_at(parameters: &Map<String, Value>, path: &[&str]) -> Option<BTreeMap<String, String>> {
     let entries = value_at(parameters, path)?.as_object()?.iter();
-    Some(
-        entries
-            .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-            .collect(),
-    )
+    Some(entries.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
 }

@@ -71,9 +71,7 @@ impl FromStr for Platform {
             "github" => Ok(Self::GitHub),
             "gitlab" => Ok(Self::GitLab),
             "local" => Ok(Self::Local),
-            other => Err(PlatformError {
-                text: other.chars().take(100).collect(),
-            }),
+            other => Err(PlatformError { text: other.chars().take(100).collect() }),
         }
     }
 }
@@ -125,9 +123,7 @@ pub fn generate(
         return Err(GenerateError::NoSubject);
     }
     if let Some(subject) = inputs.subjects.iter().find(|subject| subject.digest.is_empty()) {
-        return Err(GenerateError::SubjectWithoutDigest {
-            name: subject.name.clone().unwrap_or_default(),
-        });
+        return Err(GenerateError::SubjectWithoutDigest { name: subject.name.clone().unwrap_or_default() });
     }
     let mut environment = Environment::new(environment);
     let described = match platform {
@@ -136,11 +132,7 @@ pub fn generate(
         Platform::Local => local::describe(inputs.git.as_ref())?,
     };
     let predicate = described.complete(inputs)?;
-    Ok(Statement::new(
-        inputs.subjects.clone(),
-        predicate_types::SLSA_PROVENANCE_V1,
-        predicate,
-    ))
+    Ok(Statement::new(inputs.subjects.clone(), predicate_types::SLSA_PROVENANCE_V1, predicate))
 }
 
 /// What a platform's variables say.
@@ -161,11 +153,8 @@ impl Described {
             started_on: inputs.started_on,
             finished_on: inputs.finished_on,
         };
-        let builder = Builder {
-            id: self.builder_id,
-            version: self.builder_version,
-            builder_dependencies: Vec::new(),
-        };
+        let builder =
+            Builder { id: self.builder_id, version: self.builder_version, builder_dependencies: Vec::new() };
         Ok(Provenance {
             build_definition: BuildDefinition {
                 build_type: self.build_type,
@@ -226,17 +215,14 @@ fn checkout(git: &GitFacts) -> Result<ResourceDescriptor, GenerateError> {
     let mut descriptor = git_descriptor(place.unwrap_or_default(), &git.commit);
     descriptor.uri = descriptor.uri.filter(|uri| !uri.is_empty());
     if git.dirty {
-        descriptor
-            .annotations
-            .insert("dirty".to_owned(), Value::Bool(true));
+        descriptor.annotations.insert("dirty".to_owned(), Value::Bool(true));
     }
     Ok(descriptor)
 }
 
 /// A variable's value as a repository.
 fn repository(variable: &'static str, url: &str) -> Result<SourceUri, GenerateError> {
-    url.parse()
-        .map_err(|source| GenerateError::Repository { variable, source })
+    url.parse().map_err(|source| GenerateError::Repository { variable, source })
 }
 
 /// Why no provenance can be written.

@@ -37,10 +37,7 @@ impl Material {
         match self {
             Self::Image(image) => {
                 let uri = Some(image_uri(image));
-                ResourceDescriptor {
-                    uri,
-                    ..ResourceDescriptor::of(image.digest())
-                }
+                ResourceDescriptor { uri, ..ResourceDescriptor::of(image.digest()) }
             }
             Self::File { name, digest } => ResourceDescriptor::of(digest).named(name),
             Self::Git { uri, commit } => git_descriptor(uri.as_download_location(), commit),
@@ -55,17 +52,11 @@ impl FromStr for Material {
         if text.starts_with("git+") {
             let location: SourceLocation = text.parse()?;
             let commit = location.git_ref.ok_or(MaterialError::NoCommit)?.parse()?;
-            return Ok(Self::Git {
-                uri: location.uri,
-                commit,
-            });
+            return Ok(Self::Git { uri: location.uri, commit });
         }
         match text.rsplit_once('=') {
             Some(("", _)) => Err(MaterialError::NoName),
-            Some((name, digest)) => Ok(Self::File {
-                name: name.to_owned(),
-                digest: digest.parse()?,
-            }),
+            Some((name, digest)) => Ok(Self::File { name: name.to_owned(), digest: digest.parse()? }),
             None => Ok(Self::Image(text.parse()?)),
         }
     }
@@ -74,11 +65,7 @@ impl FromStr for Material {
 /// A git commit as a statement has it.
 pub(crate) fn git_descriptor(uri: String, commit: &CommitId) -> ResourceDescriptor {
     let digest = BTreeMap::from([("gitCommit".to_owned(), commit.to_string())]);
-    ResourceDescriptor {
-        uri: Some(uri),
-        digest,
-        ..ResourceDescriptor::default()
-    }
+    ResourceDescriptor { uri: Some(uri), digest, ..ResourceDescriptor::default() }
 }
 
 fn image_uri(image: &PinnedRef) -> String {
@@ -89,10 +76,7 @@ fn image_uri(image: &PinnedRef) -> String {
     let digest = format!("{}%3A{}", image.digest().algorithm().name(), image.digest().hex());
     let tag = image.tag().map(|tag| format!("&tag={tag}")).unwrap_or_default();
     // Neither a repository nor a tag has a character that a package URL's qualifier must escape; a registry's port has.
-    format!(
-        "pkg:oci/{name}@{digest}?repository_url={}/{repository}{tag}",
-        registry.replace(':', "%3A")
-    )
+    format!("pkg:oci/{name}@{digest}?repository_url={}/{repository}{tag}", registry.replace(':', "%3A"))
 }
 
 /// Why a text is no material.
@@ -132,9 +116,7 @@ mod tests {
 
     #[test]
     fn an_image_becomes_a_package_url_with_its_digest() {
-        let material = parse(&format!("localhost:5000/acme/base:1@sha256:{HEX}"))
-            .unwrap()
-            .to_descriptor();
+        let material = parse(&format!("localhost:5000/acme/base:1@sha256:{HEX}")).unwrap().to_descriptor();
         let wanted = format!("pkg:oci/base@sha256%3A{HEX}?repository_url=localhost%3A5000/acme/base&tag=1");
         assert_eq!(material.uri.as_deref(), Some(wanted.as_str()));
         assert!(material.has_digest(&Digest::of(b"")));
@@ -151,29 +133,19 @@ mod tests {
 
     #[test]
     fn a_commit_has_its_repository() {
-        let material = parse(&format!("git+https://github.com/acme/lib.git@{COMMIT}"))
-            .unwrap()
-            .to_descriptor();
+        let material =
+            parse(&format!("git+https://github.com/acme/lib.git@{COMMIT}")).unwrap().to_descriptor();
         assert_eq!(material.uri.as_deref(), Some("git+https://github.com/acme/lib"));
         assert_eq!(material.digest.get("gitCommit").map(String::as_str), Some(COMMIT));
     }
 
     #[test]
     fn rejects_what_has_no_digest() {
-        assert!(matches!(
-            parse("ghcr.io/acme/base:1"),
-            Err(MaterialError::Image(_))
-        ));
+        assert!(matches!(parse("ghcr.io/acme/base:1"), Err(MaterialError::Image(_))));
         assert!(matches!(parse("file=sha256:12"), Err(MaterialError::Digest(_))));
         assert_eq!(parse(&format!("=sha256:{HEX}")), Err(MaterialError::NoName));
         assert_eq!(parse("git+https://h/p"), Err(MaterialError::NoCommit));
-        assert!(matches!(
-            parse("git+https://h/p@main"),
-            Err(MaterialError::Commit(_))
-        ));
-        assert!(matches!(
-            parse("git+file:///p@main"),
-            Err(MaterialError::Repository(_))
-        ));
+        assert!(matches!(parse("git+https://h/p@main"), Err(MaterialError::Commit(_))));
+        assert!(matches!(parse("git+file:///p@main"), Err(MaterialError::Repository(_))));
     }
 }

@@ -81,10 +81,7 @@ impl FromStr for SourceUri {
         let location: SourceLocation = text.parse()?;
         match location.git_ref {
             None => Ok(location.uri),
-            Some(git_ref) => Err(SourceUriError::Ref {
-                uri: location.uri.to_string(),
-                git_ref,
-            }),
+            Some(git_ref) => Err(SourceUriError::Ref { uri: location.uri.to_string(), git_ref }),
         }
     }
 }
@@ -100,19 +97,13 @@ impl FromStr for SourceLocation {
 
     fn from_str(text: &str) -> Result<Self, SourceUriError> {
         if text.len() > MAX_BYTES {
-            return Err(SourceUriError::TooLong {
-                found: text.len(),
-                limit: MAX_BYTES,
-            });
+            return Err(SourceUriError::TooLong { found: text.len(), limit: MAX_BYTES });
         }
         let (scheme, rest) = split_scheme(text)?;
         let (authority, tail) = rest.split_once('/').ok_or(SourceUriError::NoPath)?;
         let (path, git_ref) = split_ref(tail)?;
-        let uri = SourceUri {
-            scheme,
-            authority: normal_authority(scheme, authority)?,
-            path: normal_path(path)?,
-        };
+        let uri =
+            SourceUri { scheme, authority: normal_authority(scheme, authority)?, path: normal_path(path)? };
         Ok(Self { uri, git_ref })
     }
 }
@@ -130,9 +121,7 @@ fn split_scheme(text: &str) -> Result<(Scheme, String), SourceUriError> {
             "ssh" => Scheme::Ssh,
             "git" => Scheme::Git,
             other => {
-                return Err(SourceUriError::Scheme {
-                    found: other.chars().take(20).collect(),
-                });
+                return Err(SourceUriError::Scheme { found: other.chars().take(20).collect() });
             }
         };
         return Ok((scheme, rest.to_owned()));
@@ -148,25 +137,14 @@ fn split_scheme(text: &str) -> Result<(Scheme, String), SourceUriError> {
 
 /// Host and port in one form. Whoever may log in there is nobody's business.
 fn normal_authority(scheme: Scheme, authority: &str) -> Result<String, SourceUriError> {
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host)
-        .to_ascii_lowercase();
-    let end_of_name = host
-        .find(']')
-        .map_or_else(|| host.find(':'), |bracket| Some(bracket + 1));
-    let (name, port) = host
-        .split_at_checked(end_of_name.unwrap_or(host.len()))
-        .ok_or(SourceUriError::Host)?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
+    let end_of_name = host.find(']').map_or_else(|| host.find(':'), |bracket| Some(bracket + 1));
+    let (name, port) =
+        host.split_at_checked(end_of_name.unwrap_or(host.len())).ok_or(SourceUriError::Host)?;
     let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let fits = match address {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b".-_%".contains(&b))
-        }
+        None => !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_%".contains(&b)),
     };
     let number = port.strip_prefix(':').map(str::parse::<u16>);
     match (fits, port, number) {
@@ -183,11 +161,7 @@ fn split_ref(tail: &str) -> Result<(&str, Option<String>), SourceUriError> {
         return Ok((tail, None));
     };
     let fits = !git_ref.is_empty() && !git_ref.contains(|c: char| c.is_whitespace() || c.is_control());
-    if fits {
-        Ok((path, Some(git_ref.to_owned())))
-    } else {
-        Err(SourceUriError::BadRef)
-    }
+    if fits { Ok((path, Some(git_ref.to_owned()))) } else { Err(SourceUriError::BadRef) }
 }
 
 fn normal_path(path: &str) -> Result<String, SourceUriError> {
@@ -300,68 +274,35 @@ mod tests {
     #[test]
     fn scp_addresses_are_ssh() {
         assert_eq!(normal("git@github.com:acme/app.git"), "ssh://github.com/acme/app");
-        assert_eq!(
-            normal("ssh://git@github.com:22/acme/app"),
-            "ssh://github.com/acme/app"
-        );
+        assert_eq!(normal("ssh://git@github.com:22/acme/app"), "ssh://github.com/acme/app");
     }
 
     #[test]
     fn the_ref_is_kept_apart() {
-        let location: SourceLocation = "git+https://github.com/acme/app@refs/tags/pkg@1.0"
-            .parse()
-            .unwrap();
+        let location: SourceLocation = "git+https://github.com/acme/app@refs/tags/pkg@1.0".parse().unwrap();
         assert_eq!(location.git_ref.as_deref(), Some("refs/tags/pkg@1.0"));
-        assert_eq!(
-            location.uri.at("refs/tags/pkg@1.0"),
-            "git+https://github.com/acme/app@refs/tags/pkg@1.0"
-        );
+        assert_eq!(location.uri.at("refs/tags/pkg@1.0"), "git+https://github.com/acme/app@refs/tags/pkg@1.0");
         assert_eq!(normal("git://example.com/a"), "git://example.com/a");
     }
 
     #[test]
     fn a_repository_alone_has_no_ref() {
-        let error = "https://github.com/acme/app@main"
-            .parse::<SourceUri>()
-            .unwrap_err();
+        let error = "https://github.com/acme/app@main".parse::<SourceUri>().unwrap_err();
         assert!(matches!(error, SourceUriError::Ref { git_ref, .. } if git_ref == "main"));
     }
 
     #[test]
     fn rejects_what_names_no_repository() {
-        assert!(matches!(
-            error("github.com/acme/app"),
-            SourceUriError::Scheme { .. }
-        ));
+        assert!(matches!(error("github.com/acme/app"), SourceUriError::Scheme { .. }));
         assert!(matches!(error("file:///acme/app"), SourceUriError::Scheme { .. }));
-        assert!(matches!(
-            error("git+git+https://h/p"),
-            SourceUriError::Scheme { .. }
-        ));
+        assert!(matches!(error("git+git+https://h/p"), SourceUriError::Scheme { .. }));
         assert_eq!(error("https://github.com"), SourceUriError::NoPath);
         assert_eq!(error("https://github.com/"), SourceUriError::NoPath);
         assert_eq!(error("https:///acme/app"), SourceUriError::Host);
-        for host in [
-            "exa mple",
-            "h:",
-            "h:443:443",
-            "h:port",
-            "h:99999",
-            "[::1",
-            "[x]",
-            "[::1]x",
-            ":443",
-        ] {
-            assert_eq!(
-                error(&format!("https://{host}/acme")),
-                SourceUriError::Host,
-                "{host}"
-            );
+        for host in ["exa mple", "h:", "h:443:443", "h:port", "h:99999", "[::1", "[x]", "[::1]x", ":443"] {
+            assert_eq!(error(&format!("https://{host}/acme")), SourceUriError::Host, "{host}");
         }
-        assert_eq!(
-            error("https://github.com/acme/../evil/app"),
-            SourceUriError::BadPath
-        );
+        assert_eq!(error("https://github.com/acme/../evil/app"), SourceUriError::BadPath);
         assert_eq!(error("https://github.com//app"), SourceUriError::BadPath);
         assert_eq!(error("https://github.com/acme/app?x=1"), SourceUriError::BadPath);
         assert_eq!(error("https://github.com/acme/app@"), SourceUriError::BadRef);
@@ -370,12 +311,8 @@ mod tests {
 
     #[test]
     fn no_error_shows_a_password() {
-        for text in [
-            "https://u:hunter2@h/a//b",
-            "ftp://u:hunter2@h/a",
-            "https://u:hunter2@/a",
-            "u:hunter2@h",
-        ] {
+        for text in ["https://u:hunter2@h/a//b", "ftp://u:hunter2@h/a", "https://u:hunter2@/a", "u:hunter2@h"]
+        {
             assert!(!format!("{0} {0:?}", error(text)).contains("hunter2"), "{text}");
         }
     }

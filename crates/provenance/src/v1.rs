@@ -33,18 +33,10 @@ pub struct BuildDefinition {
     /// What a user of the builder could choose. A consumer has to check all of it.
     pub external_parameters: Map<String, Value>,
     /// What only the builder's operator could choose.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "Map::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Map::is_empty")]
     pub internal_parameters: Map<String, Value>,
     /// What was fetched for the build: sources, base images, tools.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub resolved_dependencies: Vec<ResourceDescriptor>,
 }
 
@@ -58,11 +50,7 @@ pub struct RunDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BuildMetadata>,
     /// What else came out.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub byproducts: Vec<ResourceDescriptor>,
 }
 
@@ -73,18 +61,10 @@ pub struct Builder {
     /// A URI that stands for the builder, and for how far it is to be trusted.
     pub id: String,
     /// Versions of the builder's parts.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub version: BTreeMap<String, String>,
     /// What the builder itself was made of.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub builder_dependencies: Vec<ResourceDescriptor>,
 }
 

@@ -28,10 +28,7 @@ pub fn parse_challenges(header: &str) -> Vec<Challenge> {
             return challenges;
         };
         let after_space = after.trim_start_matches([' ', '\t']);
-        match after_space
-            .strip_prefix('=')
-            .map(|value| value.trim_start_matches([' ', '\t']))
-        {
+        match after_space.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) {
             Some(value) => {
                 let Some((value, after)) = take_value(value) else {
                     return challenges;
@@ -39,17 +36,11 @@ pub fn parse_challenges(header: &str) -> Vec<Challenge> {
                 let Some(current) = challenges.last_mut() else {
                     return challenges;
                 };
-                current
-                    .parameters
-                    .entry(word.to_ascii_lowercase())
-                    .or_insert(value);
+                current.parameters.entry(word.to_ascii_lowercase()).or_insert(value);
                 rest = after;
             }
             None => {
-                challenges.push(Challenge {
-                    scheme: word.to_ascii_lowercase(),
-                    parameters: BTreeMap::new(),
-                });
+                challenges.push(Challenge { scheme: word.to_ascii_lowercase(), parameters: BTreeMap::new() });
                 rest = after;
             }
         }
@@ -58,11 +49,7 @@ pub fn parse_challenges(header: &str) -> Vec<Challenge> {
 
 fn take_token(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !is_token_char(c)).unwrap_or(text.len());
-    if end == 0 {
-        None
-    } else {
-        text.split_at_checked(end)
-    }
+    if end == 0 { None } else { text.split_at_checked(end) }
 }
 
 /// [RFC 9110 §5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
@@ -74,9 +61,7 @@ fn take_value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         // Some registries leave the quotes off values that need them, such as URLs.
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
-        return text
-            .split_at_checked(end)
-            .map(|(value, rest)| (value.to_owned(), rest));
+        return text.split_at_checked(end).map(|(value, rest)| (value.to_owned(), rest));
     };
     let mut value = String::new();
     let mut characters = quoted.char_indices();
@@ -110,11 +95,7 @@ fn is_next(parameter: &str) -> bool {
         return false;
     };
     name.trim().eq_ignore_ascii_case("rel")
-        && value
-            .trim()
-            .trim_matches('"')
-            .split_ascii_whitespace()
-            .any(|rel| rel.eq_ignore_ascii_case("next"))
+        && value.trim().trim_matches('"').split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
 }
 
 /// Up to the next comma outside quotes, and what comes after it.
@@ -124,10 +105,7 @@ fn split_unquoted(text: &str) -> (&str, &str) {
         match c {
             '"' => quoted = !quoted,
             ',' if !quoted => {
-                return (
-                    text.get(..at).unwrap_or_default(),
-                    text.get(at + 1..).unwrap_or_default(),
-                );
+                return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
             }
             _ => {}
         }
@@ -171,26 +149,13 @@ mod tests {
         for text in ["", ",,,", "=x", "\"", "realm=\"x\"", "é"] {
             assert_eq!(parse_challenges(text), [], "{text:?}");
         }
-        assert_eq!(
-            parse_challenges("Bearer realm=\"unclosed")
-                .first()
-                .unwrap()
-                .parameters
-                .len(),
-            0
-        );
+        assert_eq!(parse_challenges("Bearer realm=\"unclosed").first().unwrap().parameters.len(), 0);
     }
 
     #[test]
     fn finds_the_next_page_among_links() {
-        assert_eq!(
-            next_link(r#"</v2/a/referrers/x?last=1>; rel="next""#),
-            Some("/v2/a/referrers/x?last=1")
-        );
-        assert_eq!(
-            next_link(r#"<a>; rel=prev; title="x, y", <b>; REL=Next"#),
-            Some("b")
-        );
+        assert_eq!(next_link(r#"</v2/a/referrers/x?last=1>; rel="next""#), Some("/v2/a/referrers/x?last=1"));
+        assert_eq!(next_link(r#"<a>; rel=prev; title="x, y", <b>; REL=Next"#), Some("b"));
         for text in ["", "<a>", "<a>; rel=prev", "<a; rel=next", "a>; rel=next"] {
             assert_eq!(next_link(text), None, "{text:?}");
         }

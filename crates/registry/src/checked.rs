@@ -26,15 +26,7 @@ pub(crate) struct CheckedReader<R> {
 impl<R: AsyncRead + Unpin> CheckedReader<R> {
     pub(crate) fn new(inner: R, blob: &Descriptor, progress: Option<Arc<dyn Progress>>) -> Self {
         let hasher = Some(Hasher::new(blob.digest.algorithm()));
-        Self {
-            inner,
-            digest: blob.digest.clone(),
-            size: blob.size,
-            done: 0,
-            hasher,
-            failed: None,
-            progress,
-        }
+        Self { inner, digest: blob.digest.clone(), size: blob.size, done: 0, hasher, failed: None, progress }
     }
 
     fn take_in(&mut self, bytes: &[u8]) -> Result<(), ContentError> {
@@ -45,11 +37,7 @@ impl<R: AsyncRead + Unpin> CheckedReader<R> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
-        if self.done == self.size {
-            self.check_digest()
-        } else {
-            Ok(())
-        }
+        if self.done == self.size { self.check_digest() } else { Ok(()) }
     }
 
     fn check_digest(&mut self) -> Result<(), ContentError> {
@@ -60,10 +48,7 @@ impl<R: AsyncRead + Unpin> CheckedReader<R> {
         if found == self.digest {
             return Ok(());
         }
-        Err(ContentError::Digest {
-            found,
-            wanted: self.digest.clone(),
-        })
+        Err(ContentError::Digest { found, wanted: self.digest.clone() })
     }
 
     fn end(&mut self) -> Result<(), ContentError> {
@@ -74,11 +59,7 @@ impl<R: AsyncRead + Unpin> CheckedReader<R> {
     }
 
     fn wrong_size(&self) -> ContentError {
-        ContentError::Size {
-            digest: self.digest.clone(),
-            found: self.done,
-            wanted: self.size,
-        }
+        ContentError::Size { digest: self.digest.clone(), found: self.done, wanted: self.size }
     }
 }
 
@@ -94,11 +75,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for CheckedReader<R> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
-        let checked = if new.is_empty() {
-            this.end()
-        } else {
-            this.take_in(new)
-        };
+        let checked = if new.is_empty() { this.end() } else { this.take_in(new) };
         if let Err(error) = checked {
             buf.set_filled(before);
             this.failed = Some(error.clone());
@@ -157,30 +134,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_stream_is_no_clean_end() {
-        assert!(matches!(
-            read(b"hello", b"hell").await,
-            Err(ContentError::Size {
-                found: 4,
-                wanted: 5,
-                ..
-            })
-        ));
+        assert!(matches!(read(b"hello", b"hell").await, Err(ContentError::Size { found: 4, wanted: 5, .. })));
     }
 
     #[tokio::test]
     async fn a_long_stream_is_an_error() {
-        assert!(matches!(
-            read(b"hell", b"hello").await,
-            Err(ContentError::Size { wanted: 4, .. })
-        ));
+        assert!(matches!(read(b"hell", b"hello").await, Err(ContentError::Size { wanted: 4, .. })));
     }
 
     #[tokio::test]
     async fn the_last_bytes_of_other_content_are_never_handed_out() {
-        assert!(matches!(
-            read(b"hello", b"hellO").await,
-            Err(ContentError::Digest { .. })
-        ));
+        assert!(matches!(read(b"hello", b"hellO").await, Err(ContentError::Digest { .. })));
         let mut reader = CheckedReader::new(&b"hellO"[..], &Descriptor::of("a/b", b"hello"), None);
         assert!(reader.read_exact(&mut [0; 5]).await.is_err());
     }

@@ -30,22 +30,12 @@ pub async fn copy_image<F: ImageStore, T: ImageStore>(
     tag: Option<&Tag>,
     limits: &Limits,
 ) -> Result<CopyReport, StoreError> {
-    let copy = Copy {
-        from,
-        source: image.name(),
-        to,
-        name,
-        limits,
-    };
+    let copy = Copy { from, source: image.name(), to, name, limits };
     let mut report = CopyReport::default();
     let root = from.fetch_manifest(image).await?;
     for manifest in copy.children_first(root).await? {
         copy.blobs_of(&manifest, &mut report).await?;
-        let tag = if manifest.digest() == image.digest() {
-            tag
-        } else {
-            None
-        };
+        let tag = if manifest.digest() == image.digest() { tag } else { None };
         to.push_manifest(name, &manifest, tag).await?;
         report.manifests += 1;
     }
@@ -71,10 +61,7 @@ impl<F: ImageStore, T: ImageStore> Copy<'_, F, T> {
         while !level.is_empty() {
             if depth > limits.max_index_depth {
                 let at = self.at(level.first().map(Content::descriptor));
-                return Err(StoreError::TooDeep {
-                    at,
-                    limit: limits.max_index_depth,
-                });
+                return Err(StoreError::TooDeep { at, limit: limits.max_index_depth });
             }
             let mut next: Vec<Content> = Vec::new();
             for manifest in level {
@@ -88,11 +75,7 @@ impl<F: ImageStore, T: ImageStore> Copy<'_, F, T> {
                 total = total.saturating_add(manifest.bytes().len() as u64);
                 if total > self.limits.max_walk_bytes {
                     let at = self.at(Some(manifest.descriptor()));
-                    return Err(StoreError::TooLarge {
-                        at,
-                        size: total,
-                        limit: self.limits.max_walk_bytes,
-                    });
+                    return Err(StoreError::TooLarge { at, size: total, limit: self.limits.max_walk_bytes });
                 }
                 ordered.retain(|seen| seen.digest() != manifest.digest());
                 ordered.push(manifest);

@@ -21,10 +21,7 @@ pub struct At {
 impl At {
     /// For an operation on `reference`.
     pub fn new(operation: Operation, reference: impl fmt::Display) -> Self {
-        Self {
-            operation,
-            reference: reference.to_string(),
-        }
+        Self { operation, reference: reference.to_string() }
     }
 }
 
@@ -261,10 +258,7 @@ impl StoreError {
     /// For the `change` of [`ImageStore::update_tag`](crate::ImageStore::update_tag), when what the tag points at cannot be
     /// changed as wanted.
     pub fn change(name: &ImageName, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Change {
-            at: At::new(Operation::UpdateTag, name),
-            source: source.into(),
-        }
+        Self::Change { at: At::new(Operation::UpdateTag, name), source: source.into() }
     }
 
     /// What the user could do about it.
@@ -274,11 +268,7 @@ impl StoreError {
                 "check the name and tag; a private registry may say this to anonymous users, too".into()
             }
             Self::Ambiguous { .. } => "name one of them with :TAG or @DIGEST".into(),
-            Self::Unauthorized {
-                registry,
-                anonymous: true,
-                ..
-            } => {
+            Self::Unauthorized { registry, anonymous: true, .. } => {
                 format!("log in with `docker login {registry}`, or give a user name and password")
             }
             Self::Unauthorized { registry, .. } => {
@@ -287,20 +277,13 @@ impl StoreError {
             Self::Forbidden { registry, .. } => {
                 format!("ask the owner of the repository on {registry} for access")
             }
-            Self::RateLimited {
-                retry_after: Some(wait),
-                ..
-            } => {
-                format!(
-                    "try again in {} seconds; logging in often raises the limit",
-                    wait.as_secs()
-                )
+            Self::RateLimited { retry_after: Some(wait), .. } => {
+                format!("try again in {} seconds; logging in often raises the limit", wait.as_secs())
             }
             Self::RateLimited { .. } => "try again later; logging in often raises the limit".into(),
-            Self::Unavailable {
-                source: Unavailable::Transport(source),
-                ..
-            } => return transport_hint(source),
+            Self::Unavailable { source: Unavailable::Transport(source), .. } => {
+                return transport_hint(source);
+            }
             Self::Unavailable { .. } => "try again later".into(),
             Self::Credentials { registry, .. } => {
                 format!("run `docker login {registry}` again, or give a user name and password")
@@ -310,10 +293,9 @@ impl StoreError {
             Self::Rejected { status: 409, .. } => {
                 "the tag may be immutable; allow it to be overwritten".into()
             }
-            Self::InvalidLayout {
-                fault: LayoutFault::Compressed,
-                ..
-            } => "decompress the archive first".into(),
+            Self::InvalidLayout { fault: LayoutFault::Compressed, .. } => {
+                "decompress the archive first".into()
+            }
             Self::TooLarge { .. } | Self::TooDeep { .. } => {
                 "no image needs this much; the repository may be under attack".into()
             }
@@ -323,10 +305,7 @@ impl StoreError {
 
     /// Whether the same call could succeed later without anything else changing.
     pub fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Conflict { .. }
-        )
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Conflict { .. })
     }
 }
 

@@ -34,12 +34,7 @@ impl Stores {
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
         let limits = options.limits.clone();
         let registry = RegistryClient::new(options)?;
-        Ok(Self {
-            registry,
-            layouts: Arc::default(),
-            archives: Arc::default(),
-            limits,
-        })
+        Ok(Self { registry, layouts: Arc::default(), archives: Arc::default(), limits })
     }
 
     /// The registry client.
@@ -68,19 +63,13 @@ impl Stores {
                 }
                 let store = Arc::new(ArchiveStore::open(name, self.limits.clone()).await?);
                 let mut archives = self.archives.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(Place::Archive(Arc::clone(
-                    archives.entry(name.clone()).or_insert(store),
-                )))
+                Ok(Place::Archive(Arc::clone(archives.entry(name.clone()).or_insert(store))))
             }
         }
     }
 
     fn opened(&self, name: &ImageName) -> Option<Arc<ArchiveStore>> {
-        self.archives
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.archives.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 }
 

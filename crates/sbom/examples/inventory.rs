@@ -35,11 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn image(path: &Path) -> Result<Inventory, Box<dyn Error>> {
     let limits = OciLimits::default();
-    let blob = |digest: &Digest| {
-        path.join("blobs")
-            .join(digest.algorithm().name())
-            .join(digest.hex())
-    };
+    let blob = |digest: &Digest| path.join("blobs").join(digest.algorithm().name()).join(digest.hex());
     let index = serde_json::from_slice::<ImageIndex>(&fs::read(path.join("index.json"))?)?;
     let descriptor = index.manifests.first().ok_or("no manifest in the index")?;
     let manifest = serde_json::from_slice::<ImageManifest>(&fs::read(blob(&descriptor.digest))?)?;
@@ -52,46 +48,27 @@ fn image(path: &Path) -> Result<Inventory, Box<dyn Error>> {
     }
     let name = ImageName::Layout(path.display().to_string());
     let subject = ImageSubject::new(&name, descriptor.digest.clone()).with_created(config.created);
-    Ok(Inventory::from_layers(
-        Subject::Image(subject),
-        scans,
-        &Limits::default(),
-    ))
+    Ok(Inventory::from_layers(Subject::Image(subject), scans, &Limits::default()))
 }
 
 fn directory(top: &Path) -> Result<Inventory, ScanError> {
     let mut entries = Vec::new();
     walk(top, "", &mut entries);
     let scan = scan_directory(entries, &Limits::default())?;
-    let name = top
-        .file_name()
-        .map_or_else(|| "directory".into(), |name| name.to_string_lossy().into_owned());
-    Ok(Inventory::from_directory(
-        Subject::Directory { name },
-        scan,
-        &Limits::default(),
-    ))
+    let name = top.file_name().map_or_else(|| "directory".into(), |name| name.to_string_lossy().into_owned());
+    Ok(Inventory::from_directory(Subject::Directory { name }, scan, &Limits::default()))
 }
 
 fn walk(top: &Path, below: &str, entries: &mut Vec<DirectoryEntry<'static>>) {
     let Ok(listed) = fs::read_dir(top.join(below)) else {
-        entries.push(DirectoryEntry {
-            path: below.to_owned(),
-            kind: DirectoryEntryKind::Unreadable,
-        });
+        entries.push(DirectoryEntry { path: below.to_owned(), kind: DirectoryEntryKind::Unreadable });
         return;
     };
-    let mut names: Vec<String> = listed
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        listed.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     for name in names {
-        let path = if below.is_empty() {
-            name
-        } else {
-            format!("{below}/{name}")
-        };
+        let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         let full = top.join(&path);
         let kind = match fs::symlink_metadata(&full) {
             Err(_) => DirectoryEntryKind::Unreadable,
@@ -108,10 +85,7 @@ fn walk(top: &Path, below: &str, entries: &mut Vec<DirectoryEntry<'static>>) {
             Ok(_) => DirectoryEntryKind::Other,
         };
         let is_directory = matches!(kind, DirectoryEntryKind::Directory);
-        entries.push(DirectoryEntry {
-            path: path.clone(),
-            kind,
-        });
+        entries.push(DirectoryEntry { path: path.clone(), kind });
         if is_directory {
             walk(top, &path, entries);
         }

@@ -75,13 +75,7 @@ struct Extended {
 impl<R: Read> Archive<R> {
     pub(crate) fn new(reader: R, limits: &Limits) -> Self {
         let max_extended_header_bytes = limits.max_extended_header_bytes;
-        Self {
-            reader,
-            max_extended_header_bytes,
-            left: 0,
-            padding: 0,
-            entries: 0,
-        }
+        Self { reader, max_extended_header_bytes, left: 0, padding: 0, entries: 0 }
     }
 
     /// Headers read so far.
@@ -145,24 +139,12 @@ impl<R: Read> Archive<R> {
             _ => EntryKind::Other,
         };
         // Links, directories and devices have no content, whatever the size field says; Go's archive/tar reads them so too.
-        let has_content = !matches!(
-            kind,
-            EntryKind::Symlink | EntryKind::Hardlink | EntryKind::Directory
-        ) && !matches!(
-            header.entry_type(),
-            EntryType::Char | EntryType::Block | EntryType::Fifo
-        );
+        let has_content = !matches!(kind, EntryKind::Symlink | EntryKind::Hardlink | EntryKind::Directory)
+            && !matches!(header.entry_type(), EntryType::Char | EntryType::Block | EntryType::Fifo);
         let size = if has_content { size } else { 0 };
         self.expect(size);
-        let link = extended
-            .link
-            .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
-        Ok(ArchiveEntry {
-            kind,
-            path,
-            link: link.unwrap_or_default(),
-            size,
-        })
+        let link = extended.link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
+        Ok(ArchiveEntry { kind, path, link: link.unwrap_or_default(), size })
     }
 
     fn expect(&mut self, size: u64) {
@@ -243,12 +225,8 @@ fn checksum_is_right(header: &Header) -> bool {
     let bytes = || header.as_bytes().iter().enumerate();
     let byte = |index: usize, byte: u8| if field.contains(&index) { b' ' } else { byte };
     let unsigned: u32 = bytes().map(|(index, b)| u32::from(byte(index, *b))).sum();
-    let signed: i32 = bytes()
-        .map(|(index, b)| i32::from(byte(index, *b).cast_signed()))
-        .sum();
-    header
-        .cksum()
-        .is_ok_and(|wanted| wanted == unsigned || i64::from(wanted) == i64::from(signed))
+    let signed: i32 = bytes().map(|(index, b)| i32::from(byte(index, *b).cast_signed())).sum();
+    header.cksum().is_ok_and(|wanted| wanted == unsigned || i64::from(wanted) == i64::from(signed))
 }
 
 fn without_nul(mut bytes: Vec<u8>) -> Vec<u8> {

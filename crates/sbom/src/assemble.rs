@@ -12,25 +12,15 @@ use crate::{
 
 pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Inventory {
     let is_image = layers.iter().all(|layer| !layer.is_directory);
-    let diff_ids = if is_image {
-        layers.iter().map(|layer| layer.diff_id.clone()).collect()
-    } else {
-        Vec::new()
-    };
+    let diff_ids =
+        if is_image { layers.iter().map(|layer| layer.diff_id.clone()).collect() } else { Vec::new() };
     let (root, mut gaps) = Rootfs::merge(layers, limits);
     let distribution = distribution(&root);
     let mut found = catalog::run(&root, distribution.as_ref(), limits);
     gaps.append(&mut found.gaps);
     let packages = merged(std::mem::take(&mut found.packages));
     let relationships = relationships(&packages, found, &root);
-    Inventory {
-        subject,
-        distribution,
-        layers: diff_ids,
-        packages,
-        relationships,
-        gaps: summarized(gaps),
-    }
+    Inventory { subject, distribution, layers: diff_ids, packages, relationships, gaps: summarized(gaps) }
 }
 
 fn distribution(root: &Rootfs) -> Option<Distribution> {
@@ -71,17 +61,10 @@ fn relationships(
     edges.extend(ownership(packages, root));
     edges.retain(|(from, _, to)| packages.contains_key(from) && packages.contains_key(to));
     let roots = roots(packages, &edges);
-    let to_root = |to| Relationship {
-        from: Element::Subject,
-        kind: RelationshipKind::Contains,
-        to,
-    };
+    let to_root = |to| Relationship { from: Element::Subject, kind: RelationshipKind::Contains, to };
     let from_subject = roots.into_iter().map(to_root);
-    let between = edges.into_iter().map(|(from, kind, to)| Relationship {
-        from: Element::Package(from),
-        kind,
-        to,
-    });
+    let between =
+        edges.into_iter().map(|(from, kind, to)| Relationship { from: Element::Package(from), kind, to });
     from_subject.chain(between).collect()
 }
 
@@ -161,11 +144,7 @@ fn summarized(mut gaps: Vec<Gap>) -> Vec<Gap> {
         of_kind.truncate(NAMED);
         if count > 0 {
             let layer = of_kind.last().and_then(|gap| gap.layer);
-            of_kind.push(Gap {
-                path: None,
-                layer,
-                reason: GapReason::More { count },
-            });
+            of_kind.push(Gap { path: None, layer, reason: GapReason::More { count } });
         }
         summary.append(&mut of_kind);
     }

@@ -119,11 +119,7 @@ impl Changes {
 
 /// Bytes that two texts begin with alike, cut back to a character's border.
 fn shared_prefix(left: &str, right: &str) -> usize {
-    let mut shared = left
-        .bytes()
-        .zip(right.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let mut shared = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
     while !right.is_char_boundary(shared) || !left.is_char_boundary(shared) {
         shared -= 1;
     }
@@ -200,10 +196,7 @@ mod tests {
     fn long_common_paths_cost_little() {
         let mut changes = Changes::default();
         for n in 0..1000 {
-            changes.push(
-                &format!("usr/share/a/rather/long/directory/name/file{n:04}"),
-                Change::Other,
-            );
+            changes.push(&format!("usr/share/a/rather/long/directory/name/file{n:04}"), Change::Other);
         }
         assert!(changes.size() < 7_000, "{}", changes.size());
     }

@@ -97,13 +97,8 @@ struct Hash {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum LicenseChoice {
-    Expression {
-        expression: String,
-        acknowledgement: &'static str,
-    },
-    Named {
-        license: NamedLicense,
-    },
+    Expression { expression: String, acknowledgement: &'static str },
+    Named { license: NamedLicense },
 }
 
 #[derive(Serialize)]
@@ -166,17 +161,10 @@ impl Bom {
         let distribution = inventory.distribution().map(Component::distribution);
         let packages = inventory.packages().map(|package| {
             let supplier = package_supplier(package, supplied_by.as_ref()).map(Named::of);
-            Component {
-                supplier,
-                ..Component::package(package, inventory)
-            }
+            Component { supplier, ..Component::package(package, inventory) }
         });
         // No gap says that nothing was missed, not that there is nothing else: an ecosystem may be unknown here.
-        let aggregate = if inventory.is_complete() {
-            "unknown"
-        } else {
-            "incomplete"
-        };
+        let aggregate = if inventory.is_complete() { "unknown" } else { "incomplete" };
         Self {
             schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
             bom_format: "CycloneDX",
@@ -186,10 +174,7 @@ impl Bom {
             metadata: Metadata::of(inventory, options),
             components: distribution.into_iter().chain(packages).collect(),
             dependencies: dependencies(inventory),
-            compositions: vec![Composition {
-                aggregate,
-                assemblies: vec![subject_id(inventory.subject())],
-            }],
+            compositions: vec![Composition { aggregate, assemblies: vec![subject_id(inventory.subject())] }],
         }
     }
 }
@@ -202,19 +187,12 @@ impl Metadata {
             version: Some(options.tool_version.clone()),
             ..Component::default()
         };
-        let gaps = inventory
-            .gaps()
-            .iter()
-            .map(|gap| Property::new("gap", gap.to_string()));
+        let gaps = inventory.gaps().iter().map(|gap| Property::new("gap", gap.to_string()));
         Self {
             timestamp: created(inventory, options),
-            tools: Tools {
-                components: vec![tool],
-            },
+            tools: Tools { components: vec![tool] },
             component: Component {
-                supplier: subject_supplier(inventory.subject(), options)
-                    .as_ref()
-                    .map(Named::of),
+                supplier: subject_supplier(inventory.subject(), options).as_ref().map(Named::of),
                 ..Component::subject(inventory)
             },
             properties: gaps.collect(),
@@ -224,18 +202,13 @@ impl Metadata {
 
 impl Named {
     fn of(party: &Party) -> Self {
-        Self {
-            name: party.name().to_owned(),
-        }
+        Self { name: party.name().to_owned() }
     }
 }
 
 impl Property {
     fn new(name: &str, value: impl Into<String>) -> Self {
-        Self {
-            name: format!("{TOOL}:{name}"),
-            value: value.into(),
-        }
+        Self { name: format!("{TOOL}:{name}"), value: value.into() }
     }
 }
 
@@ -281,31 +254,17 @@ impl Component {
     }
 
     fn package(package: &Package, inventory: &Inventory) -> Self {
-        let occurrences = package
-            .evidence
-            .iter()
-            .map(|evidence| Occurrence::of(evidence, inventory))
-            .collect();
-        let homepage = package.homepage.iter().map(|url| ExternalReference {
-            kind: "website",
-            url: url.clone(),
-        });
+        let occurrences =
+            package.evidence.iter().map(|evidence| Occurrence::of(evidence, inventory)).collect();
+        let homepage =
+            package.homepage.iter().map(|url| ExternalReference { kind: "website", url: url.clone() });
         Self {
-            kind: if package.is_application {
-                "application"
-            } else {
-                "library"
-            },
+            kind: if package.is_application { "application" } else { "library" },
             bom_ref: Some(package.id.to_string()),
             name: package.name.clone(),
             version: package.version.clone(),
             description: package.description.clone(),
-            licenses: package
-                .license
-                .as_ref()
-                .map(LicenseChoice::of)
-                .into_iter()
-                .collect(),
+            licenses: package.license.as_ref().map(LicenseChoice::of).into_iter().collect(),
             purl: package.purl.clone(),
             external_references: homepage.collect(),
             evidence: Some(Occurrences { occurrences }),
@@ -319,15 +278,9 @@ impl Occurrence {
     fn of(evidence: &Evidence, inventory: &Inventory) -> Self {
         let context = |index: usize| {
             let digest = inventory.layers().nth(index).flatten();
-            digest.map_or_else(
-                || format!("layer {index}"),
-                |digest| format!("layer {index} ({digest})"),
-            )
+            digest.map_or_else(|| format!("layer {index}"), |digest| format!("layer {index} ({digest})"))
         };
-        Self {
-            location: format!("/{}", evidence.path),
-            additional_context: evidence.layer.map(context),
-        }
+        Self { location: format!("/{}", evidence.path), additional_context: evidence.layer.map(context) }
     }
 }
 
@@ -339,22 +292,11 @@ impl LicenseChoice {
             [only] if only.id == license.expression() => {
                 let title = only.name.lines().next().unwrap_or_default();
                 let short: String = title.chars().take(120).collect();
-                let text = (short != only.name).then(|| Text {
-                    content: only.name.clone(),
-                });
+                let text = (short != only.name).then(|| Text { content: only.name.clone() });
                 let name = if short.is_empty() { only.id.clone() } else { short };
-                Self::Named {
-                    license: NamedLicense {
-                        name,
-                        acknowledgement: DECLARED,
-                        text,
-                    },
-                }
+                Self::Named { license: NamedLicense { name, acknowledgement: DECLARED, text } }
             }
-            _ => Self::Expression {
-                expression: license.expression().to_owned(),
-                acknowledgement: DECLARED,
-            },
+            _ => Self::Expression { expression: license.expression().to_owned(), acknowledgement: DECLARED },
         }
     }
 }
@@ -366,12 +308,7 @@ fn properties(package: &Package) -> Vec<Property> {
     }
     if let Some(source) = &package.source {
         properties.push(Property::new("source:name", &source.name));
-        properties.extend(
-            source
-                .version
-                .iter()
-                .map(|version| Property::new("source:version", version)),
-        );
+        properties.extend(source.version.iter().map(|version| Property::new("source:version", version)));
     }
     let references = package.license.iter().flat_map(License::references);
     properties.extend(references.map(|reference| Property::new(&reference.id, &reference.name)));
@@ -384,10 +321,7 @@ fn dependencies(inventory: &Inventory) -> Vec<Dependency> {
     let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     targets.entry(subject.clone()).or_default();
     if inventory.distribution().is_some() {
-        targets
-            .entry(subject.clone())
-            .or_default()
-            .insert(DISTRIBUTION_ID.to_owned());
+        targets.entry(subject.clone()).or_default().insert(DISTRIBUTION_ID.to_owned());
         targets.entry(DISTRIBUTION_ID.to_owned()).or_default();
     }
     for package in inventory.packages() {
@@ -398,16 +332,7 @@ fn dependencies(inventory: &Inventory) -> Vec<Dependency> {
             Element::Subject => subject.clone(),
             Element::Package(id) => id.to_string(),
         };
-        targets
-            .entry(from)
-            .or_default()
-            .insert(relationship.to.to_string());
+        targets.entry(from).or_default().insert(relationship.to.to_string());
     }
-    targets
-        .into_iter()
-        .map(|(reference, depends_on)| Dependency {
-            reference,
-            depends_on,
-        })
-        .collect()
+    targets.into_iter().map(|(reference, depends_on)| Dependency { reference, depends_on }).collect()
 }

@@ -31,18 +31,11 @@ impl Distribution {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let value = |name: &str| {
             let mut lines = text.lines().filter_map(|line| line.trim().split_once('='));
-            lines
-                .rfind(|(key, _)| *key == name)
-                .map(|(_, value)| unquote(value))
-                .filter(|v| !v.is_empty())
+            lines.rfind(|(key, _)| *key == name).map(|(_, value)| unquote(value)).filter(|v| !v.is_empty())
         };
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let id = value("ID").filter(|id| id.chars().all(word))?;
-        let like = value("ID_LIKE")
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let like = value("ID_LIKE").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         Some(Self {
             id,
             version: value("VERSION_ID"),
@@ -71,11 +64,7 @@ fn unquote(value: &str) -> String {
     let mut plain = String::with_capacity(value.len());
     let mut characters = quoted('"').unwrap_or(value).chars();
     while let Some(character) = characters.next() {
-        plain.extend(if character == '\\' {
-            characters.next()
-        } else {
-            Some(character)
-        });
+        plain.extend(if character == '\\' { characters.next() } else { Some(character) });
     }
     plain
 }

@@ -21,11 +21,7 @@ pub struct DocumentOptions {
 
 impl Default for DocumentOptions {
     fn default() -> Self {
-        Self {
-            source_date_epoch: None,
-            supplier: None,
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
+        Self { source_date_epoch: None, supplier: None, tool_version: env!("CARGO_PKG_VERSION").to_owned() }
     }
 }
 
@@ -34,14 +30,9 @@ pub(crate) const TOOL: &str = "touchmark";
 
 /// When a document says it was made, in whole seconds: `SOURCE_DATE_EPOCH`, or else the time in the image's configuration.
 pub(crate) fn created(inventory: &Inventory, options: &DocumentOptions) -> Option<String> {
-    let from_option = options
-        .source_date_epoch
-        .and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let from_option = options.source_date_epoch.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let from_image = || match inventory.subject() {
-        Subject::Image(image) => image
-            .created
-            .as_deref()
-            .and_then(|text| text.parse::<Timestamp>().ok()),
+        Subject::Image(image) => image.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok()),
         Subject::Directory { .. } => None,
     };
     let time = from_option.or_else(from_image)?;
@@ -67,22 +58,12 @@ pub(crate) fn subject_purl(subject: &Subject) -> Option<String> {
     let lower = image.name.to_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let digest = image.digest.to_string();
-    let architecture = image
-        .platform
-        .as_deref()
-        .and_then(|platform| platform.split('/').nth(1))
-        .unwrap_or_default();
+    let architecture =
+        image.platform.as_deref().and_then(|platform| platform.split('/').nth(1)).unwrap_or_default();
     let repository = if image.in_registry { lower.as_str() } else { "" };
     let qualifiers = [("arch", architecture), ("repository_url", repository)];
-    Purl {
-        kind: "oci",
-        namespace: None,
-        name,
-        version: &digest,
-        qualifiers: &qualifiers,
-        subpath: None,
-    }
-    .to_text()
+    Purl { kind: "oci", namespace: None, name, version: &digest, qualifiers: &qualifiers, subpath: None }
+        .to_text()
 }
 
 /// Who supplies the subject: "the actual distribution source"
@@ -117,14 +98,7 @@ pub(crate) fn content_uuid(content: &[u8]) -> String {
         "2" | "6" | "a" | "e" => 'a',
         _ => 'b',
     };
-    format!(
-        "{}-{}-8{}-{variant}{}-{}",
-        part(0..8),
-        part(8..12),
-        part(13..16),
-        part(17..20),
-        part(20..32)
-    )
+    format!("{}-{}-8{}-{variant}{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
 }
 
 #[cfg(test)]
@@ -140,15 +114,9 @@ mod tests {
 
     #[test]
     fn source_date_epoch_wins_over_the_images_time() {
-        let options = DocumentOptions {
-            source_date_epoch: Some(86_400),
-            ..DocumentOptions::default()
-        };
+        let options = DocumentOptions { source_date_epoch: Some(86_400), ..DocumentOptions::default() };
         let inventory = image(Some("2024-01-02T03:04:05.678Z"));
-        assert_eq!(
-            created(&inventory, &options).as_deref(),
-            Some("1970-01-02T00:00:00Z")
-        );
+        assert_eq!(created(&inventory, &options).as_deref(), Some("1970-01-02T00:00:00Z"));
         let image_time = created(&inventory, &DocumentOptions::default());
         assert_eq!(image_time.as_deref(), Some("2024-01-02T03:04:05Z"));
     }
@@ -156,10 +124,7 @@ mod tests {
     #[test]
     fn no_time_is_made_up() {
         assert_eq!(created(&image(None), &DocumentOptions::default()), None);
-        assert_eq!(
-            created(&image(Some("yesterday")), &DocumentOptions::default()),
-            None
-        );
+        assert_eq!(created(&image(Some("yesterday")), &DocumentOptions::default()), None);
     }
 
     #[test]

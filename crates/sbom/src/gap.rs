@@ -20,11 +20,7 @@ pub struct Gap {
 
 impl Gap {
     pub(crate) fn at(path: &str, reason: GapReason) -> Self {
-        Self {
-            path: Some(path.to_owned()),
-            layer: None,
-            reason,
-        }
+        Self { path: Some(path.to_owned()), layer: None, reason }
     }
 }
 

@@ -133,13 +133,7 @@ impl ImageSubject {
                 (last_segment(path).to_owned(), false)
             }
         };
-        Self {
-            name: text,
-            in_registry,
-            digest,
-            platform: None,
-            created: None,
-        }
+        Self { name: text, in_registry, digest, platform: None, created: None }
     }
 
     /// Adds the platform.
@@ -159,11 +153,7 @@ impl ImageSubject {
 
 fn last_segment(path: &str) -> &str {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    if last.is_empty() || last == "." || last == ".." {
-        "image"
-    } else {
-        last
-    }
+    if last.is_empty() || last == "." || last == ".." { "image" } else { last }
 }
 
 /// A stable name for a package within a document: the same package has the same identifier in every inventory and in every format.
@@ -179,11 +169,7 @@ impl PackageId {
         let digest = Digest::of(identity.as_bytes());
         let short = digest.hex().get(..16).unwrap_or_default();
         let safe = |c: char| {
-            if c.is_ascii_alphanumeric() || c == '.' {
-                c
-            } else {
-                '-'
-            }
+            if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }
         };
         let name: String = name.chars().map(safe).take(64).collect();
         Self(format!("{}-{}-{short}", ecosystem.name(), name.trim_matches('-')))

@@ -14,17 +14,11 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub fn to_json(inventory: &Inventory, options: &DocumentOptions) -> Vec<u8> {
     let document = Document {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: TOOL,
-            version: &options.tool_version,
-        },
+        tool: Tool { name: TOOL, version: &options.tool_version },
         created: created(inventory, options),
         subject: inventory.subject(),
         distribution: inventory.distribution(),
-        layers: inventory
-            .layers()
-            .map(|layer| layer.map(ToString::to_string))
-            .collect(),
+        layers: inventory.layers().map(|layer| layer.map(ToString::to_string)).collect(),
         complete: inventory.is_complete(),
         packages: inventory.packages().collect(),
         relationships: inventory.relationships(),

@@ -64,24 +64,15 @@ impl License {
                 references.insert(other.to_string(), other.lic_ref.clone());
             }
         }
-        let references = references
-            .into_iter()
-            .map(|(id, name)| LicenseRef { id, name })
-            .collect();
-        Some(Self {
-            expression: canonical,
-            references,
-        })
+        let references = references.into_iter().map(|(id, name)| LicenseRef { id, name }).collect();
+        Some(Self { expression: canonical, references })
     }
 
     /// A well-known name, or else a reference to the package's own words.
     fn named(line: &str, text: &str) -> Self {
         let lower = line.to_ascii_lowercase();
         match WELL_KNOWN.iter().find(|(name, _)| *name == lower) {
-            Some((_, id)) => Self {
-                expression: (*id).to_owned(),
-                references: Vec::new(),
-            },
+            Some((_, id)) => Self { expression: (*id).to_owned(), references: Vec::new() },
             None => Self::reference(line, text),
         }
     }
@@ -89,31 +80,16 @@ impl License {
     /// A `LicenseRef-` for words that are no expression.
     fn reference(line: &str, text: &str) -> Self {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-        let mut slug: String = line
-            .chars()
-            .map(|c| if allowed(c) { c } else { '-' })
-            .take(48)
-            .collect();
+        let mut slug: String = line.chars().map(|c| if allowed(c) { c } else { '-' }).take(48).collect();
         if slug != line {
             // Two names must not share an identifier.
             let digest = Digest::of(text.as_bytes());
-            slug = format!(
-                "{}-{}",
-                slug.trim_matches('-'),
-                digest.hex().get(..8).unwrap_or_default()
-            );
+            slug = format!("{}-{}", slug.trim_matches('-'), digest.hex().get(..8).unwrap_or_default());
         }
         let id = format!("LicenseRef-{}", slug.trim_matches('-'));
-        let name = text
-            .trim()
-            .chars()
-            .filter(|c| *c == '\n' || !c.is_control())
-            .take(MAX_TEXT_CHARS)
-            .collect();
-        Self {
-            expression: id.clone(),
-            references: vec![LicenseRef { id, name }],
-        }
+        let name =
+            text.trim().chars().filter(|c| *c == '\n' || !c.is_control()).take(MAX_TEXT_CHARS).collect();
+        Self { expression: id.clone(), references: vec![LicenseRef { id, name }] }
     }
 
     /// Several licences, each named once, in the order of their names.
@@ -133,15 +109,8 @@ impl License {
             true => format!("({part})"),
             false => part.clone(),
         };
-        let expression = parts
-            .keys()
-            .map(in_parentheses)
-            .collect::<Vec<_>>()
-            .join(operator);
-        (!expression.is_empty()).then_some(Self {
-            expression,
-            references,
-        })
+        let expression = parts.keys().map(in_parentheses).collect::<Vec<_>>().join(operator);
+        (!expression.is_empty()).then_some(Self { expression, references })
     }
 
     /// The expression.
@@ -171,10 +140,7 @@ fn canonical_word(word: &str) -> Option<String> {
     }
     let (base, plus) = word.strip_suffix('+').map_or((word, false), |base| (base, true));
     let listed = |name: &str| {
-        LICENSES
-            .iter()
-            .find(|license| license.name.eq_ignore_ascii_case(name))
-            .map(|license| license.name)
+        LICENSES.iter().find(|license| license.name.eq_ignore_ascii_case(name)).map(|license| license.name)
     };
     if let Some(name) = listed(base) {
         // The list has no plain `GPL-2.0` any more.
@@ -249,10 +215,7 @@ mod tests {
     #[test]
     fn a_valid_expression_stays() {
         assert_eq!(expression("MIT"), "MIT");
-        assert_eq!(
-            expression("(MIT OR Apache-2.0) AND Zlib"),
-            "(MIT OR Apache-2.0) AND Zlib"
-        );
+        assert_eq!(expression("(MIT OR Apache-2.0) AND Zlib"), "(MIT OR Apache-2.0) AND Zlib");
         assert_eq!(
             expression("GPL-2.0-only WITH Linux-syscall-note"),
             "GPL-2.0-only WITH Linux-syscall-note"
@@ -280,11 +243,7 @@ mod tests {
     #[test]
     fn other_words_become_a_reference_that_carries_them() {
         let license = License::parse("Custom: see COPYING").unwrap();
-        assert!(
-            license
-                .expression()
-                .starts_with("LicenseRef-Custom--see-COPYING-")
-        );
+        assert!(license.expression().starts_with("LicenseRef-Custom--see-COPYING-"));
         assert_eq!(license.references()[0].name, "Custom: see COPYING");
     }
 
@@ -310,10 +269,7 @@ mod tests {
     #[test]
     fn well_known_names_stand_for_listed_licences() {
         for (name, id) in WELL_KNOWN {
-            assert!(
-                spdx::license_id(id).is_some_and(|license| !license.is_deprecated()),
-                "{name}"
-            );
+            assert!(spdx::license_id(id).is_some_and(|license| !license.is_deprecated()), "{name}");
         }
     }
 

@@ -44,11 +44,7 @@ impl Party {
             (false, None) => name.to_owned(),
             (false, Some(address)) => format!("{name} ({address})"),
         };
-        Some(if is_organization(name) {
-            Self::Organization(shown)
-        } else {
-            Self::Person(shown)
-        })
+        Some(if is_organization(name) { Self::Organization(shown) } else { Self::Person(shown) })
     }
 
     /// The name, with the address where one is given.
@@ -60,17 +56,12 @@ impl Party {
 }
 
 fn is_organization(name: &str) -> bool {
-    name.to_lowercase()
-        .split_whitespace()
-        .any(|word| ORGANIZATION_WORDS.contains(&word))
+    name.to_lowercase().split_whitespace().any(|word| ORGANIZATION_WORDS.contains(&word))
 }
 
 /// Text without line breaks and control characters, which have no place in a document's one-line fields.
 pub(crate) fn one_line(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -90,10 +81,7 @@ mod tests {
     fn teams_and_companies_are_organizations() {
         let found = Party::parse("GNU Libc Maintainers <debian-glibc@lists.debian.org>").unwrap();
         assert!(matches!(found, Party::Organization(_)));
-        assert_eq!(
-            Party::parse("Acme Inc."),
-            Some(Party::Organization("Acme Inc.".into()))
-        );
+        assert_eq!(Party::parse("Acme Inc."), Some(Party::Organization("Acme Inc.".into())));
     }
 
     #[test]

@@ -37,20 +37,11 @@ impl Rootfs {
     /// Merges layers, lowest first. The second part is what was wrong with them.
     pub(crate) fn merge(layers: Vec<LayerScan>, limits: &Limits) -> (Self, Vec<Gap>) {
         let nodes = BTreeMap::new();
-        let mut root = Self {
-            nodes,
-            symlinks: 0,
-            max_symlinks: limits.max_symlinks,
-            last_directory: None,
-        };
+        let mut root = Self { nodes, symlinks: 0, max_symlinks: limits.max_symlinks, last_directory: None };
         let mut gaps = Vec::new();
         for (index, scan) in layers.into_iter().enumerate() {
             let layer = (!scan.is_directory).then_some(index);
-            gaps.extend(
-                root.apply(scan, layer)
-                    .into_iter()
-                    .map(|gap| Gap { layer, ..gap }),
-            );
+            gaps.extend(root.apply(scan, layer).into_iter().map(|gap| Gap { layer, ..gap }));
         }
         (root, gaps)
     }
@@ -67,12 +58,7 @@ impl Rootfs {
             Change::Whiteout | Change::Opaque => Ok(()),
             _ => self.change(path, change, &scan.kept, layer),
         });
-        gaps.extend(
-            removals
-                .into_iter()
-                .chain(additions)
-                .map(|(path, reason)| Gap::at(&path, reason)),
-        );
+        gaps.extend(removals.into_iter().chain(additions).map(|(path, reason)| Gap::at(&path, reason)));
         gaps
     }
 
@@ -94,13 +80,7 @@ impl Rootfs {
             Change::Symlink(target) => self.insert(&real, Node::Symlink(target.to_owned())),
             Change::Kept(index) => {
                 if let Some(kept) = kept.get(index) {
-                    self.insert(
-                        &real,
-                        Node::File(RootFile {
-                            layer,
-                            kept: kept.clone(),
-                        }),
-                    );
+                    self.insert(&real, Node::File(RootFile { layer, kept: kept.clone() }));
                 }
             }
             Change::Hardlink(target) => self.hardlink(&real, target)?,
@@ -168,9 +148,7 @@ impl Rootfs {
             prefix.push('/');
         }
         let range = (Bound::Included(prefix.clone()), Bound::Unbounded);
-        self.nodes
-            .range::<String, _>(range)
-            .take_while(move |(path, _)| path.starts_with(&prefix))
+        self.nodes.range::<String, _>(range).take_while(move |(path, _)| path.starts_with(&prefix))
     }
 
     /// Where an entry of this name goes: its directory is followed through links, its last part is not.
@@ -213,15 +191,9 @@ impl Rootfs {
             if let Some(Node::Symlink(target)) = self.nodes.get(&real) {
                 followed += 1;
                 if followed > self.max_symlinks {
-                    return Err(GapReason::SymlinkLoop {
-                        limit: self.max_symlinks,
-                    });
+                    return Err(GapReason::SymlinkLoop { limit: self.max_symlinks });
                 }
-                real.truncate(if target.starts_with('/') {
-                    0
-                } else {
-                    real.rfind('/').unwrap_or(0)
-                });
+                real.truncate(if target.starts_with('/') { 0 } else { real.rfind('/').unwrap_or(0) });
                 rest.extend(target.rsplit('/').map(str::to_owned));
             }
         }
@@ -268,9 +240,6 @@ impl RootFile {
 
     /// This file as evidence.
     pub(crate) fn evidence(&self, path: &str) -> Evidence {
-        Evidence {
-            path: path.to_owned(),
-            layer: self.layer,
-        }
+        Evidence { path: path.to_owned(), layer: self.layer }
     }
 }

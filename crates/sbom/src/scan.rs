@@ -43,16 +43,8 @@ pub(crate) enum KeptContent {
 impl LayerScan {
     /// Stands for a layer that could not be scanned; the inventory will say so.
     pub fn not_scanned(diff_id: Option<Digest>) -> Self {
-        let gap = Gap {
-            path: None,
-            layer: None,
-            reason: GapReason::LayerNotScanned,
-        };
-        Self {
-            diff_id,
-            gaps: vec![gap],
-            ..Self::empty(false)
-        }
+        let gap = Gap { path: None, layer: None, reason: GapReason::LayerNotScanned };
+        Self { diff_id, gaps: vec![gap], ..Self::empty(false) }
     }
 
     pub(crate) fn empty(is_directory: bool) -> Self {
@@ -139,38 +131,26 @@ pub fn scan_layer(
     loop {
         match archive.next_entry() {
             Ok(None) => break,
-            Ok(Some(entry)) => scanner
-                .entry(&entry, &mut archive)
-                .map_err(|error| explain(error, &archive))?,
+            Ok(Some(entry)) => {
+                scanner.entry(&entry, &mut archive).map_err(|error| explain(error, &archive))?
+            }
             Err(error) => return Err(explain(error, &archive)),
         }
         scanner.check_limits(archive.entries())?;
     }
     let (found, bytes) = archive.into_inner().finish()?;
     if let Some(wanted) = diff_id.filter(|wanted| **wanted != found) {
-        return Err(ScanError::DiffId {
-            found,
-            wanted: wanted.clone(),
-        });
+        return Err(ScanError::DiffId { found, wanted: wanted.clone() });
     }
-    Ok(LayerScan {
-        diff_id: Some(found),
-        bytes,
-        ..scanner.scan
-    })
+    Ok(LayerScan { diff_id: Some(found), bytes, ..scanner.scan })
 }
 
 fn explain<R: Read>(error: ArchiveError, archive: &Archive<Uncompressed<R>>) -> ScanError {
     let stream = archive.get_ref();
     match error {
         ArchiveError::Read(source) => stream.explain(source),
-        ArchiveError::Header => ScanError::Header {
-            offset: stream.bytes(),
-        },
-        ArchiveError::ExtendedHeader { size } => ScanError::ExtendedHeader {
-            size,
-            offset: stream.bytes(),
-        },
+        ArchiveError::Header => ScanError::Header { offset: stream.bytes() },
+        ArchiveError::ExtendedHeader { size } => ScanError::ExtendedHeader { size, offset: stream.bytes() },
     }
 }
 
@@ -183,23 +163,15 @@ pub(crate) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(limits: &'a Limits, is_directory: bool) -> Self {
-        Self {
-            limits,
-            scan: LayerScan::empty(is_directory),
-            kept_bytes: 0,
-        }
+        Self { limits, scan: LayerScan::empty(is_directory), kept_bytes: 0 }
     }
 
     pub(crate) fn check_limits(&self, entries: u64) -> Result<(), ScanError> {
         if entries > self.limits.max_entries {
-            return Err(ScanError::TooManyEntries {
-                limit: self.limits.max_entries,
-            });
+            return Err(ScanError::TooManyEntries { limit: self.limits.max_entries });
         }
         if self.scan.changes.size() > self.limits.max_index_bytes {
-            return Err(ScanError::IndexTooLarge {
-                limit: self.limits.max_index_bytes,
-            });
+            return Err(ScanError::IndexTooLarge { limit: self.limits.max_index_bytes });
         }
         Ok(())
     }
@@ -233,10 +205,7 @@ impl<'a> Scanner<'a> {
     fn checked_path(&mut self, bytes: &[u8]) -> Option<String> {
         match std::str::from_utf8(bytes) {
             _ if bytes.len() > self.limits.max_path_bytes => {
-                let reason = GapReason::PathTooLong {
-                    bytes: bytes.len(),
-                    limit: self.limits.max_path_bytes,
-                };
+                let reason = GapReason::PathTooLong { bytes: bytes.len(), limit: self.limits.max_path_bytes };
                 let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
                 self.gap(&String::from_utf8_lossy(shown), reason);
                 None
@@ -285,13 +254,7 @@ impl<'a> Scanner<'a> {
         let is_symlink = entry.kind == EntryKind::Symlink;
         let limit = self.limits.max_path_bytes;
         if entry.link.len() > limit {
-            self.gap(
-                path,
-                GapReason::PathTooLong {
-                    bytes: entry.link.len(),
-                    limit,
-                },
-            );
+            self.gap(path, GapReason::PathTooLong { bytes: entry.link.len(), limit });
             return self.push(path, Change::Other);
         }
         let target = String::from_utf8_lossy(&entry.link);
@@ -327,31 +290,17 @@ impl<'a> Scanner<'a> {
         content: impl Read,
     ) -> Result<Option<Kept>, ArchiveError> {
         if size > self.limits.max_file_bytes {
-            self.gap(
-                path,
-                GapReason::FileTooLarge {
-                    size,
-                    limit: self.limits.max_file_bytes,
-                },
-            );
+            self.gap(path, GapReason::FileTooLarge { size, limit: self.limits.max_file_bytes });
             return Ok(None);
         }
         if self.kept_bytes + size > self.limits.max_kept_bytes {
-            self.gap(
-                path,
-                GapReason::KeptTooMuch {
-                    limit: self.limits.max_kept_bytes,
-                },
-            );
+            self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
             return Ok(None);
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
         content.take(size).read_to_end(&mut bytes)?;
         self.kept_bytes += bytes.len() as u64;
-        Ok(Some(Kept {
-            interest,
-            content: KeptContent::Bytes(bytes.into()),
-        }))
+        Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
     }
 
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
@@ -363,12 +312,7 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         };
         if found.is_too_large {
-            self.gap(
-                path,
-                GapReason::SectionTooLarge {
-                    limit: self.limits.max_section_bytes,
-                },
-            );
+            self.gap(path, GapReason::SectionTooLarge { limit: self.limits.max_section_bytes });
         }
         if found.is_unconfirmed {
             self.gap(path, GapReason::Malformed { format: "ELF" });
@@ -377,20 +321,12 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         if found.bytes() > budget {
-            self.gap(
-                path,
-                GapReason::KeptTooMuch {
-                    limit: self.limits.max_kept_bytes,
-                },
-            );
+            self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
             return Ok(None);
         }
         self.kept_bytes += found.bytes();
         let content = KeptContent::Executable(Arc::new(found));
-        Ok(Some(Kept {
-            interest: Interest::EXECUTABLE,
-            content,
-        }))
+        Ok(Some(Kept { interest: Interest::EXECUTABLE, content }))
     }
 }
 

@@ -23,11 +23,7 @@ pub fn to_json(inventory: &Inventory, options: &DocumentOptions) -> Vec<u8> {
     // Writing strings and numbers to memory cannot fail.
     let content = serde_json::to_vec(&document).unwrap_or_default();
     let allowed = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '-' }
     };
     let name: String = document.name.chars().map(allowed).collect();
     document.document_namespace = format!("https://spdx.org/spdxdocs/{name}-{}", content_uuid(&content));
@@ -134,9 +130,8 @@ impl SpdxDocument {
         let supplied_by = subject_supplier(inventory.subject(), options);
         let subject = SpdxPackage::subject(inventory.subject(), supplied_by.as_ref());
         let distribution = inventory.distribution().map(SpdxPackage::distribution);
-        let packages = inventory
-            .packages()
-            .map(|package| SpdxPackage::package(package, supplied_by.as_ref()));
+        let packages =
+            inventory.packages().map(|package| SpdxPackage::package(package, supplied_by.as_ref()));
         let annotation = |gap: &crate::Gap| Annotation {
             annotation_date: created.clone(),
             annotation_type: "OTHER",
@@ -150,18 +145,11 @@ impl SpdxDocument {
             name: one_line(inventory.subject().name()),
             document_namespace: String::new(),
             comment: incompleteness(inventory),
-            packages: [subject]
-                .into_iter()
-                .chain(distribution)
-                .chain(packages)
-                .collect(),
+            packages: [subject].into_iter().chain(distribution).chain(packages).collect(),
             relationships: relationships(inventory),
             has_extracted_licensing_infos: extracted_licenses(inventory),
             annotations: inventory.gaps().iter().map(annotation).collect(),
-            creation_info: CreationInfo {
-                created,
-                creators: vec![tool],
-            },
+            creation_info: CreationInfo { created, creators: vec![tool] },
         }
     }
 }
@@ -225,11 +213,7 @@ impl SpdxPackage {
     }
 
     fn package(package: &Package, supplied_by: Option<&Party>) -> Self {
-        let purpose = if package.is_application {
-            "APPLICATION"
-        } else {
-            "LIBRARY"
-        };
+        let purpose = if package.is_application { "APPLICATION" } else { "LIBRARY" };
         let declared = package.license.as_ref().map(License::expression);
         Self {
             version_info: package.version.clone(),
@@ -246,11 +230,7 @@ impl SpdxPackage {
 
 impl ExternalRef {
     fn purl(purl: String) -> Self {
-        Self {
-            reference_category: "PACKAGE-MANAGER",
-            reference_type: "purl",
-            reference_locator: purl,
-        }
+        Self { reference_category: "PACKAGE-MANAGER", reference_type: "purl", reference_locator: purl }
     }
 }
 
@@ -305,13 +285,10 @@ fn relationships(inventory: &Inventory) -> Vec<SpdxRelationship> {
 
 /// Each `LicenseRef-` once, with the package's own words.
 fn extracted_licenses(inventory: &Inventory) -> Vec<ExtractedLicense> {
-    let references = inventory
-        .packages()
-        .filter_map(|package| package.license.as_ref())
-        .flat_map(License::references);
-    let by_id: BTreeMap<&str, &str> = references
-        .map(|reference| (reference.id.as_str(), reference.name.as_str()))
-        .collect();
+    let references =
+        inventory.packages().filter_map(|package| package.license.as_ref()).flat_map(License::references);
+    let by_id: BTreeMap<&str, &str> =
+        references.map(|reference| (reference.id.as_str(), reference.name.as_str())).collect();
     let extracted = by_id.into_iter().map(|(id, text)| ExtractedLicense {
         license_id: id.to_owned(),
         name: one_line(text).chars().take(120).collect(),

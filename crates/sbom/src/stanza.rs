@@ -12,33 +12,19 @@ pub(crate) struct Stanza<'a> {
 impl<'a> Stanza<'a> {
     /// The first value of a field, trimmed; none if it is empty.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let mut found = self
-            .fields
-            .iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name));
-        found
-            .next()
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        let mut found = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// All values of a field that may occur more than once.
     pub(crate) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
-        let found = self
-            .fields
-            .iter()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name));
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        let found = self.fields.iter().filter(move |(field, _)| field.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The first line of a field.
     pub(crate) fn first_line(&self, name: &str) -> Option<&str> {
-        self.field(name)
-            .and_then(|value| value.lines().next())
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
+        self.field(name).and_then(|value| value.lines().next()).map(str::trim).filter(|line| !line.is_empty())
     }
 
     fn is_empty(&self) -> bool {

@@ -48,23 +48,14 @@ impl<R: Read> Uncompressed<R> {
             }
             named => (Vec::new(), named),
         };
-        let source = Counted {
-            inner: Cursor::new(head).chain(reader),
-            bytes: 0,
-        };
+        let source = Counted { inner: Cursor::new(head).chain(reader), bytes: 0 };
         let source = BufReader::with_capacity(BUFFER_BYTES, source);
         let inner = match compression {
             Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
             Compression::Zstd => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(source)?),
             Compression::None | Compression::Detect => Decoder::Plain(source),
         };
-        Ok(Self {
-            inner,
-            hasher: Hasher::new(algorithm),
-            bytes: 0,
-            limits: limits.clone(),
-            stopped: None,
-        })
+        Ok(Self { inner, hasher: Hasher::new(algorithm), bytes: 0, limits: limits.clone(), stopped: None })
     }
 
     /// Uncompressed bytes so far.
@@ -88,17 +79,11 @@ impl<R: Read> Uncompressed<R> {
     /// What a failed read means: a limit of ours, or the stream itself.
     pub(crate) fn explain(&self, source: io::Error) -> ScanError {
         match self.stopped {
-            Some(Stop::Size) => ScanError::TooLarge {
-                limit: self.limits.max_layer_bytes,
-            },
-            Some(Stop::Expansion) => ScanError::Expansion {
-                limit: self.limits.max_expansion,
-                bytes: self.bytes,
-            },
-            None => ScanError::Read {
-                offset: self.bytes,
-                source,
-            },
+            Some(Stop::Size) => ScanError::TooLarge { limit: self.limits.max_layer_bytes },
+            Some(Stop::Expansion) => {
+                ScanError::Expansion { limit: self.limits.max_expansion, bytes: self.bytes }
+            }
+            None => ScanError::Read { offset: self.bytes, source },
         }
     }
 

@@ -25,36 +25,22 @@ fn schema(name: &str) -> Value {
 
 fn walk(top: &Path, below: &str, entries: &mut Vec<DirectoryEntry<'static>>) {
     let listed = fs::read_dir(top.join(below)).unwrap();
-    let mut names: Vec<String> = listed
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     for name in names {
-        let path = if below.is_empty() {
-            name
-        } else {
-            format!("{below}/{name}")
-        };
+        let path = if below.is_empty() { name } else { format!("{below}/{name}") };
         let full = top.join(&path);
         let metadata = fs::symlink_metadata(&full).unwrap();
         if metadata.is_dir() {
-            entries.push(DirectoryEntry {
-                path: path.clone(),
-                kind: DirectoryEntryKind::Directory,
-            });
+            entries.push(DirectoryEntry { path: path.clone(), kind: DirectoryEntryKind::Directory });
             walk(top, &path, entries);
         } else if metadata.is_symlink() {
             let target = fs::read_link(&full).unwrap().to_str().unwrap().to_owned();
-            entries.push(DirectoryEntry {
-                path,
-                kind: DirectoryEntryKind::Symlink { target },
-            });
+            entries.push(DirectoryEntry { path, kind: DirectoryEntryKind::Symlink { target } });
         } else {
             let open = Box::new(move || Ok(Box::new(File::open(full)?) as Box<dyn Read>));
-            let kind = DirectoryEntryKind::File {
-                size: metadata.len(),
-                open,
-            };
+            let kind = DirectoryEntryKind::File { size: metadata.len(), open };
             entries.push(DirectoryEntry { path, kind });
         }
     }
@@ -65,27 +51,14 @@ fn real() -> Inventory {
     walk(&testdata().join("sbom"), "", &mut entries);
     for entry in &mut entries {
         // The Debian files stand in a directory of their own; an image has them at its root.
-        entry.path = entry
-            .path
-            .strip_prefix("debian/")
-            .unwrap_or(&entry.path)
-            .to_owned();
+        entry.path = entry.path.strip_prefix("debian/").unwrap_or(&entry.path).to_owned();
     }
     let scan = scan_directory(entries, &Limits::default()).unwrap();
-    Inventory::from_directory(
-        Subject::Directory {
-            name: "fixtures".into(),
-        },
-        scan,
-        &Limits::default(),
-    )
+    Inventory::from_directory(Subject::Directory { name: "fixtures".into() }, scan, &Limits::default())
 }
 
 fn broken_image() -> Inventory {
-    let image = ImageName::Repository {
-        registry: "ghcr.io".into(),
-        repository: "acme/app".into(),
-    };
+    let image = ImageName::Repository { registry: "ghcr.io".into(), repository: "acme/app".into() };
     let created = Some("2024-05-06T07:08:09.123456789Z".into());
     let subject = ImageSubject::new(&image, Digest::of(b"m")).with_created(created);
     let empty = scan_layer([0; 1024].as_slice(), Compression::None, None, &Limits::default()).unwrap();
@@ -104,10 +77,7 @@ fn assert_valid(validator: &Validator, document: &[u8]) {
 
 #[test]
 fn cyclonedx_documents_are_valid() {
-    let (spdx, jsf) = (
-        schema("cyclonedx-spdx.schema.json"),
-        schema("cyclonedx-jsf-0.82.schema.json"),
-    );
+    let (spdx, jsf) = (schema("cyclonedx-spdx.schema.json"), schema("cyclonedx-jsf-0.82.schema.json"));
     let registry = Registry::new()
         .add("http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json", &spdx)
         .unwrap()
@@ -116,35 +86,20 @@ fn cyclonedx_documents_are_valid() {
         .prepare()
         .unwrap();
     let own = schema("cyclonedx-1.6.schema.json");
-    let validator = jsonschema::options()
-        .with_registry(&registry)
-        .build(&own)
-        .unwrap();
+    let validator = jsonschema::options().with_registry(&registry).build(&own).unwrap();
     for inventory in [real(), broken_image()] {
-        assert_valid(
-            &validator,
-            &cyclonedx::to_json(&inventory, &DocumentOptions::default()),
-        );
+        assert_valid(&validator, &cyclonedx::to_json(&inventory, &DocumentOptions::default()));
     }
-    assert!(
-        !validator.is_valid(&serde_json::json!({ "bomFormat": "CycloneDX" })),
-        "the schema is in force"
-    );
+    assert!(!validator.is_valid(&serde_json::json!({ "bomFormat": "CycloneDX" })), "the schema is in force");
 }
 
 #[test]
 fn spdx_documents_are_valid() {
     let validator = jsonschema::validator_for(&schema("spdx-2.3.schema.json")).unwrap();
     for inventory in [real(), broken_image()] {
-        assert_valid(
-            &validator,
-            &spdx::to_json(&inventory, &DocumentOptions::default()),
-        );
+        assert_valid(&validator, &spdx::to_json(&inventory, &DocumentOptions::default()));
     }
-    assert!(
-        !validator.is_valid(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })),
-        "the schema is in force"
-    );
+    assert!(!validator.is_valid(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })), "the schema is in force");
 }
 
 #[test]
@@ -157,12 +112,7 @@ fn real_databases_are_read_whole() {
         *counts.entry(package.ecosystem).or_insert(0) += 1;
     }
     // As many as the package managers list: testdata/sbom/README.md.
-    let expected = [
-        (Ecosystem::Deb, 20),
-        (Ecosystem::Npm, 60),
-        (Ecosystem::Pypi, 13),
-        (Ecosystem::Cargo, 3),
-    ];
+    let expected = [(Ecosystem::Deb, 20), (Ecosystem::Npm, 60), (Ecosystem::Pypi, 13), (Ecosystem::Cargo, 3)];
     assert_eq!(counts, BTreeMap::from(expected));
 }
 
@@ -194,25 +144,20 @@ fn every_package_has_a_path_from_the_root_in_both_formats() {
     let inventory = real();
     let bom = parsed(&cyclonedx::to_json(&inventory, &DocumentOptions::default()));
     let targets = |dependency| all(dependency, "dependsOn").map(text).collect();
-    let next = all(&bom, "dependencies")
-        .map(|dependency| (text(&dependency["ref"]), targets(dependency)))
-        .collect();
-    let mut named: BTreeSet<String> = all(&bom, "components")
-        .map(|component| text(&component["bom-ref"]))
-        .collect();
+    let next =
+        all(&bom, "dependencies").map(|dependency| (text(&dependency["ref"]), targets(dependency))).collect();
+    let mut named: BTreeSet<String> =
+        all(&bom, "components").map(|component| text(&component["bom-ref"])).collect();
     named.insert("directory".into());
     assert_eq!(reached("directory", &next), named);
 
     let document = parsed(&spdx::to_json(&inventory, &DocumentOptions::default()));
     let mut next: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for edge in all(&document, "relationships") {
-        next.entry(text(&edge["spdxElementId"]))
-            .or_default()
-            .push(text(&edge["relatedSpdxElement"]));
+        next.entry(text(&edge["spdxElementId"])).or_default().push(text(&edge["relatedSpdxElement"]));
     }
-    let mut named: BTreeSet<String> = all(&document, "packages")
-        .map(|package| text(&package["SPDXID"]))
-        .collect();
+    let mut named: BTreeSet<String> =
+        all(&document, "packages").map(|package| text(&package["SPDXID"])).collect();
     named.insert("SPDXRef-DOCUMENT".into());
     assert_eq!(reached("SPDXRef-DOCUMENT", &next), named);
 }
@@ -253,15 +198,9 @@ fn a_broken_scan_never_looks_clean() {
     let (inventory, options) = (broken_image(), DocumentOptions::default());
     let bom = parsed(&cyclonedx::to_json(&inventory, &options));
     assert_eq!(bom["compositions"][0]["aggregate"], "incomplete");
-    assert_eq!(
-        bom["metadata"]["properties"][0]["value"],
-        "layer was not scanned (layer 1)"
-    );
+    assert_eq!(bom["metadata"]["properties"][0]["value"], "layer was not scanned (layer 1)");
     let document = parsed(&spdx::to_json(&inventory, &options));
-    assert_eq!(
-        document["annotations"][0]["comment"],
-        "not read: layer was not scanned (layer 1)"
-    );
+    assert_eq!(document["annotations"][0]["comment"], "not read: layer was not scanned (layer 1)");
     let own = parsed(&json::to_json(&inventory, &options));
     assert_eq!(own["complete"], false);
     assert_eq!(own["gaps"][0]["reason"], "layer-not-scanned");
@@ -272,10 +211,7 @@ fn the_image_is_named_by_purl_and_supplied_by_its_namespace_or_as_told() {
     let mut options = DocumentOptions::default();
     let root =
         |options: &_| parsed(&cyclonedx::to_json(&broken_image(), options))["metadata"]["component"].clone();
-    let purl = format!(
-        "pkg:oci/app@{}?repository_url=ghcr.io%2Facme%2Fapp",
-        Digest::of(b"m")
-    );
+    let purl = format!("pkg:oci/app@{}?repository_url=ghcr.io%2Facme%2Fapp", Digest::of(b"m"));
     assert_eq!(root(&options)["purl"], purl);
     assert_eq!(root(&options)["supplier"]["name"], "ghcr.io/acme");
     options.supplier = Some(Party::Organization("Acme".into()));

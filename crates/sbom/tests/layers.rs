@@ -1,10 +1,6 @@
 //! Layers: what a container would see of them, and what ends a scan.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{self, Read, Write};
 
@@ -68,10 +64,7 @@ fn scan_with(bytes: &[u8], limits: &Limits) -> Result<LayerScan, ScanError> {
 
 fn inventory(layers: Vec<Layer>) -> Inventory {
     let limits = Limits::default();
-    let scans = layers
-        .into_iter()
-        .map(|layer| scan_with(&layer.bytes(), &limits).unwrap())
-        .collect();
+    let scans = layers.into_iter().map(|layer| scan_with(&layer.bytes(), &limits).unwrap()).collect();
     let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
     Inventory::from_layers(Subject::Image(subject), scans, &limits)
 }
@@ -87,30 +80,18 @@ fn packages(layers: Vec<Layer>) -> Vec<String> {
 }
 
 fn base() -> Layer {
-    Layer::new()
-        .directory("app/")
-        .package("app/node_modules/a", "1")
-        .package("app/node_modules/b", "1")
+    Layer::new().directory("app/").package("app/node_modules/a", "1").package("app/node_modules/b", "1")
 }
 
 #[test]
 fn an_upper_file_replaces_a_lower_one() {
-    assert_eq!(
-        packages(vec![base(), Layer::new().package("app/node_modules/a", "2")]),
-        ["a@2", "b@1"]
-    );
+    assert_eq!(packages(vec![base(), Layer::new().package("app/node_modules/a", "2")]), ["a@2", "b@1"]);
 }
 
 #[test]
 fn a_package_names_the_layer_of_its_file() {
     let found = inventory(vec![base(), Layer::new().package("app/node_modules/a", "2")]);
-    let layer = |name: &str| {
-        found
-            .packages()
-            .find(|package| package.name == name)
-            .unwrap()
-            .layer()
-    };
+    let layer = |name: &str| found.packages().find(|package| package.name == name).unwrap().layer();
     assert_eq!((layer("a"), layer("b")), (Some(1), Some(0)));
 }
 
@@ -123,37 +104,23 @@ fn a_whiteout_hides_a_file_and_a_directory() {
 
 #[test]
 fn a_whiteout_concerns_lower_layers_only_whatever_the_order() {
-    let after = Layer::new()
-        .package("app/node_modules/a", "2")
-        .file("app/node_modules/.wh.a", b"");
+    let after = Layer::new().package("app/node_modules/a", "2").file("app/node_modules/.wh.a", b"");
     assert_eq!(packages(vec![base(), after]), ["a@2", "b@1"]);
-    let opaque = Layer::new()
-        .package("app/node_modules/a", "2")
-        .file("app/node_modules/.wh..wh..opq", b"");
+    let opaque = Layer::new().package("app/node_modules/a", "2").file("app/node_modules/.wh..wh..opq", b"");
     assert_eq!(packages(vec![base(), opaque]), ["a@2"]);
 }
 
 #[test]
 fn an_opaque_directory_hides_what_is_in_it_and_not_what_is_named_alike() {
     let lower = base().package("app2/node_modules/c", "1");
-    assert_eq!(
-        packages(vec![lower, Layer::new().file("app/.wh..wh..opq", b"")]),
-        ["c@1"]
-    );
+    assert_eq!(packages(vec![lower, Layer::new().file("app/.wh..wh..opq", b"")]), ["c@1"]);
 }
 
 #[test]
 fn names_of_aufs_are_no_whiteouts_and_an_empty_one_is_a_gap() {
-    assert_eq!(
-        packages(vec![base(), Layer::new().directory("app/.wh..wh.plnk/")]),
-        ["a@1", "b@1"]
-    );
+    assert_eq!(packages(vec![base(), Layer::new().directory("app/.wh..wh.plnk/")]), ["a@1", "b@1"]);
     let found = inventory(vec![base(), Layer::new().file("app/.wh.", b"")]);
-    let gap = Gap {
-        path: Some("app/.wh.".into()),
-        layer: Some(1),
-        reason: GapReason::EmptyWhiteout,
-    };
+    let gap = Gap { path: Some("app/.wh.".into()), layer: Some(1), reason: GapReason::EmptyWhiteout };
     assert_eq!(found.gaps(), [gap]);
 }
 
@@ -164,46 +131,26 @@ fn a_plain_file_in_place_of_a_directory_hides_what_was_in_it() {
 
 #[test]
 fn entries_go_where_links_of_lower_layers_lead() {
-    let lower = || {
-        Layer::new()
-            .package("usr/app/node_modules/a", "1")
-            .symlink("app", "/usr/app")
-    };
-    assert_eq!(
-        packages(vec![lower(), Layer::new().package("app/node_modules/a", "2")]),
-        ["a@2"]
-    );
+    let lower = || Layer::new().package("usr/app/node_modules/a", "1").symlink("app", "/usr/app");
+    assert_eq!(packages(vec![lower(), Layer::new().package("app/node_modules/a", "2")]), ["a@2"]);
     assert!(packages(vec![lower(), Layer::new().file("app/.wh.node_modules", b"")]).is_empty());
 }
 
 #[test]
 fn a_directory_in_place_of_a_link_leaves_what_the_link_led_to() {
-    let lower = Layer::new()
-        .package("usr/app/node_modules/a", "1")
-        .symlink("app", "usr/app");
+    let lower = Layer::new().package("usr/app/node_modules/a", "1").symlink("app", "usr/app");
     let upper = Layer::new().directory("app/").file("app/.wh.node_modules", b"");
     assert_eq!(packages(vec![lower, upper]), ["a@1"]);
 }
 
 fn linked() -> Layer {
     let store = Layer::new().package("store/node_modules/a", "1");
-    store.hardlink(
-        "app/node_modules/x/package.json",
-        "store/node_modules/a/package.json",
-    )
+    store.hardlink("app/node_modules/x/package.json", "store/node_modules/a/package.json")
 }
 
 #[test]
 fn a_hard_link_is_another_name_for_the_same_content() {
-    assert_eq!(
-        inventory(vec![linked()])
-            .packages()
-            .next()
-            .unwrap()
-            .evidence
-            .len(),
-        2
-    );
+    assert_eq!(inventory(vec![linked()]).packages().next().unwrap().evidence.len(), 2);
     let removed = Layer::new().file("store/node_modules/.wh.a", b"");
     assert_eq!(packages(vec![linked(), removed]), ["a@1"], "one name is left");
 }
@@ -212,9 +159,7 @@ fn a_hard_link_is_another_name_for_the_same_content() {
 fn a_hard_link_to_content_that_was_not_kept_is_a_gap() {
     let store = Layer::new().file("store/ab12", br#"{"name":"a","version":"1"}"#);
     let layer = store.hardlink("node_modules/a/package.json", "store/ab12");
-    let reason = GapReason::LinkTargetNotKept {
-        target: "store/ab12".into(),
-    };
+    let reason = GapReason::LinkTargetNotKept { target: "store/ab12".into() };
     assert_eq!(inventory(vec![layer]).gaps()[0].reason, reason);
 }
 
@@ -222,33 +167,18 @@ fn a_hard_link_to_content_that_was_not_kept_is_a_gap() {
 fn names_and_links_never_leave_the_root() {
     let status = b"Package: a\nStatus: install ok installed\nVersion: 1\n";
     let escaping = Layer::new().file("../../var/lib/dpkg/status", status);
-    assert_eq!(
-        packages(vec![escaping]),
-        ["a@1"],
-        "cleaned as container runtimes clean it"
-    );
-    let linked = Layer::new()
-        .file("x/status", status)
-        .symlink("var/lib/dpkg", "../../../../../x");
-    let reason = GapReason::LinkTargetNotKept {
-        target: "x/status".into(),
-    };
+    assert_eq!(packages(vec![escaping]), ["a@1"], "cleaned as container runtimes clean it");
+    let linked = Layer::new().file("x/status", status).symlink("var/lib/dpkg", "../../../../../x");
+    let reason = GapReason::LinkTargetNotKept { target: "x/status".into() };
     assert_eq!(inventory(vec![linked]).gaps()[0].reason, reason);
 }
 
 #[test]
 fn circles_of_links_end_and_are_gaps() {
-    let layer = Layer::new()
-        .symlink("var/lib/dpkg", "dpkg2")
-        .symlink("var/lib/dpkg2", "dpkg");
+    let layer = Layer::new().symlink("var/lib/dpkg", "dpkg2").symlink("var/lib/dpkg2", "dpkg");
     let found = inventory(vec![layer.file("var/lib/dpkg/x", b"")]);
     assert!(!found.is_complete());
-    assert!(
-        found
-            .gaps()
-            .iter()
-            .all(|gap| gap.reason == GapReason::SymlinkLoop { limit: 40 })
-    );
+    assert!(found.gaps().iter().all(|gap| gap.reason == GapReason::SymlinkLoop { limit: 40 }));
 }
 
 #[test]
@@ -286,30 +216,16 @@ fn every_compression_gives_the_same_diff_id() {
 #[test]
 fn media_types_name_the_compression() {
     let of = Compression::of_media_type;
-    assert_eq!(
-        of("application/vnd.oci.image.layer.v1.tar"),
-        Some(Compression::None)
-    );
-    assert_eq!(
-        of("application/vnd.oci.image.layer.v1.tar+zstd"),
-        Some(Compression::Zstd)
-    );
-    assert_eq!(
-        of("application/vnd.docker.image.rootfs.diff.tar.gzip"),
-        Some(Compression::Gzip)
-    );
+    assert_eq!(of("application/vnd.oci.image.layer.v1.tar"), Some(Compression::None));
+    assert_eq!(of("application/vnd.oci.image.layer.v1.tar+zstd"), Some(Compression::Zstd));
+    assert_eq!(of("application/vnd.docker.image.rootfs.diff.tar.gzip"), Some(Compression::Gzip));
     assert_eq!(of("application/vnd.wasm.content.layer.v1+wasm"), None);
 }
 
 #[test]
 fn rejects_bytes_with_another_diff_id() {
     let bytes = base().bytes();
-    let error = scan_layer(
-        bytes.as_slice(),
-        Compression::None,
-        Some(&Digest::of(b"")),
-        &Limits::default(),
-    );
+    let error = scan_layer(bytes.as_slice(), Compression::None, Some(&Digest::of(b"")), &Limits::default());
     assert!(matches!(error, Err(ScanError::DiffId { .. })));
 }
 
@@ -317,16 +233,8 @@ fn rejects_bytes_with_another_diff_id() {
 fn rejects_a_stream_that_ends_early() {
     let plain = base().bytes();
     let compressed = gzip(&plain);
-    for cut in [
-        &plain[..600],
-        &plain[..1024 + 20],
-        &compressed[..compressed.len() - 9],
-    ] {
-        assert!(
-            matches!(scan_with(cut, &Limits::default()), Err(ScanError::Read { .. })),
-            "{}",
-            cut.len()
-        );
+    for cut in [&plain[..600], &plain[..1024 + 20], &compressed[..compressed.len() - 9]] {
+        assert!(matches!(scan_with(cut, &Limits::default()), Err(ScanError::Read { .. })), "{}", cut.len());
     }
 }
 
@@ -338,27 +246,15 @@ fn rejects_a_size_that_the_stream_does_not_have() {
     header.set_cksum();
     let mut bytes = header.as_bytes().to_vec();
     bytes.extend([b' '; 1024]);
-    assert!(matches!(
-        scan_with(&bytes, &Limits::default()),
-        Err(ScanError::Read { .. })
-    ));
+    assert!(matches!(scan_with(&bytes, &Limits::default()), Err(ScanError::Read { .. })));
 }
 
 #[test]
 fn rejects_what_is_no_archive() {
-    assert!(matches!(
-        scan_with(&[b'x'; 512], &Limits::default()),
-        Err(ScanError::Header { offset: 512 })
-    ));
+    assert!(matches!(scan_with(&[b'x'; 512], &Limits::default()), Err(ScanError::Header { offset: 512 })));
     let mut wrong = base().bytes();
     wrong[0] ^= 1;
-    assert!(
-        matches!(
-            scan_with(&wrong, &Limits::default()),
-            Err(ScanError::Header { .. })
-        ),
-        "checksum"
-    );
+    assert!(matches!(scan_with(&wrong, &Limits::default()), Err(ScanError::Header { .. })), "checksum");
 }
 
 fn limited(set: impl FnOnce(&mut Limits)) -> Limits {
@@ -373,34 +269,19 @@ fn rejects_what_expands_too_far() {
     let size = limited(|limits| limits.max_layer_bytes = 1 << 20);
     assert!(matches!(scan_with(&bomb, &size), Err(ScanError::TooLarge { limit }) if limit == 1 << 20));
     let ratio = limited(|limits| (limits.free_bytes, limits.max_expansion) = (1 << 20, 100));
-    assert!(matches!(
-        scan_with(&bomb, &ratio),
-        Err(ScanError::Expansion { limit: 100, .. })
-    ));
+    assert!(matches!(scan_with(&bomb, &ratio), Err(ScanError::Expansion { limit: 100, .. })));
 }
 
 #[test]
 fn rejects_more_entries_paths_and_headers_than_the_limits() {
     let bytes = base().bytes();
     let entries = limited(|limits| limits.max_entries = 2);
-    assert!(matches!(
-        scan_with(&bytes, &entries),
-        Err(ScanError::TooManyEntries { limit: 2 })
-    ));
+    assert!(matches!(scan_with(&bytes, &entries), Err(ScanError::TooManyEntries { limit: 2 })));
     let index = limited(|limits| limits.max_index_bytes = 10);
-    assert!(matches!(
-        scan_with(&bytes, &index),
-        Err(ScanError::IndexTooLarge { limit: 10 })
-    ));
-    let long = Layer::new()
-        .entry(EntryType::GNULongName, "x", "", &[b'a'; 2000])
-        .file("x", b"")
-        .bytes();
+    assert!(matches!(scan_with(&bytes, &index), Err(ScanError::IndexTooLarge { limit: 10 })));
+    let long = Layer::new().entry(EntryType::GNULongName, "x", "", &[b'a'; 2000]).file("x", b"").bytes();
     let header = limited(|limits| limits.max_extended_header_bytes = 1000);
-    assert!(matches!(
-        scan_with(&long, &header),
-        Err(ScanError::ExtendedHeader { size: 2000, .. })
-    ));
+    assert!(matches!(scan_with(&long, &header), Err(ScanError::ExtendedHeader { size: 2000, .. })));
 }
 
 #[test]
@@ -437,14 +318,7 @@ fn a_layer_that_was_not_scanned_is_a_gap() {
     let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
     let layers = vec![LayerScan::not_scanned(None)];
     let found = Inventory::from_layers(Subject::Image(subject), layers, &Limits::default());
-    assert_eq!(
-        found.gaps(),
-        [Gap {
-            path: None,
-            layer: Some(0),
-            reason: GapReason::LayerNotScanned
-        }]
-    );
+    assert_eq!(found.gaps(), [Gap { path: None, layer: Some(0), reason: GapReason::LayerNotScanned }]);
 }
 
 #[test]

@@ -28,11 +28,7 @@ pub fn sign_image(
 ) -> Result<Vec<u8>, SignError> {
     let mut subject = ResourceDescriptor::of(image.digest());
     subject.annotations = as_values(annotations);
-    let statement = Statement::new(
-        vec![subject],
-        predicate_types::COSIGN_SIGN,
-        Value::Object(Map::new()),
-    );
+    let statement = Statement::new(vec![subject], predicate_types::COSIGN_SIGN, Value::Object(Map::new()));
     sign_statement(signer, &statement)
 }
 
@@ -85,10 +81,7 @@ pub fn sign_blob(signer: &Signer, artifact: &[u8]) -> Result<Vec<u8>, SignError>
         _ => ("SHA2_256", hash::digest(&hash::SHA256, artifact)),
     };
     let content = BundleContent::MessageSignature {
-        message_digest: MessageDigest {
-            algorithm,
-            digest: STANDARD.encode(digest),
-        },
+        message_digest: MessageDigest { algorithm, digest: STANDARD.encode(digest) },
         signature: STANDARD.encode(signature),
     };
     write_bundle(signer, content)
@@ -102,18 +95,12 @@ fn envelope<P: Serialize>(
     let payload = statement.to_json()?;
     parse_statement(&payload, &Limits::default())?;
     let signature = signer.sign(&touchmark_attestation::pae(IN_TOTO_PAYLOAD, &payload), format)?;
-    let signature = EnvelopeSignature {
-        key_id: None,
-        signature,
-    };
+    let signature = EnvelopeSignature { key_id: None, signature };
     Ok(Envelope::new(IN_TOTO_PAYLOAD, payload, vec![signature]))
 }
 
 fn as_values(annotations: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
-    annotations
-        .iter()
-        .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-        .collect()
+    annotations.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
 }
 
 /// What a signature calls the image. Nobody may rely on it; the digest is what counts. cosign spells Docker Hub so; a path on this
@@ -132,9 +119,7 @@ fn write_bundle(signer: &Signer, content: BundleContent) -> Result<Vec<u8>, Sign
     let hint = signer.public_key().id().hint();
     let bundle = Bundle {
         media_type: BUNDLE_V03,
-        verification_material: Material {
-            public_key: KeyHint { hint },
-        },
+        verification_material: Material { public_key: KeyHint { hint } },
         content,
     };
     Ok(serde_json::to_vec(&bundle)?)
@@ -164,10 +149,7 @@ struct KeyHint {
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum BundleContent {
     DsseEnvelope(Box<RawValue>),
-    MessageSignature {
-        message_digest: MessageDigest,
-        signature: String,
-    },
+    MessageSignature { message_digest: MessageDigest, signature: String },
 }
 
 #[derive(Serialize)]

@@ -51,15 +51,8 @@ impl EncryptedKey {
         random.fill(&mut salt).map_err(|_| EncryptError)?;
         random.fill(&mut nonce).map_err(|_| EncryptError)?;
         let cipher = cipher(password, &salt, LOG_N).ok_or(EncryptError)?;
-        let ciphertext = cipher
-            .encrypt(Nonce::from_slice(&nonce), key.pkcs8())
-            .map_err(|_| EncryptError)?;
-        Ok(Self {
-            log_n: LOG_N,
-            salt: salt.to_vec(),
-            nonce,
-            ciphertext,
-        })
+        let ciphertext = cipher.encrypt(Nonce::from_slice(&nonce), key.pkcs8()).map_err(|_| EncryptError)?;
+        Ok(Self { log_n: LOG_N, salt: salt.to_vec(), nonce, ciphertext })
     }
 
     /// Decrypts the key. Takes a tenth of a second and 32 to 128 MiB of memory, on purpose.
@@ -80,17 +73,10 @@ impl EncryptedKey {
         let wire = Wire {
             kdf: Kdf {
                 name: KDF.to_owned(),
-                params: Params {
-                    n: 1 << self.log_n,
-                    r: R,
-                    p: P,
-                },
+                params: Params { n: 1 << self.log_n, r: R, p: P },
                 salt: STANDARD.encode(&self.salt),
             },
-            cipher: Cipher {
-                name: CIPHER.to_owned(),
-                nonce: STANDARD.encode(self.nonce),
-            },
+            cipher: Cipher { name: CIPHER.to_owned(), nonce: STANDARD.encode(self.nonce) },
             ciphertext: STANDARD.encode(&self.ciphertext),
         };
         // Writing strings and numbers to memory cannot fail.
@@ -103,35 +89,21 @@ impl EncryptedKey {
     pub(crate) fn parse(json: &[u8]) -> Result<Self, KeyFileError> {
         let wire: Wire = serde_json::from_slice(json)?;
         if wire.kdf.name != KDF || wire.cipher.name != CIPHER {
-            return Err(KeyFileError::Scheme {
-                kdf: wire.kdf.name,
-                cipher: wire.cipher.name,
-            });
+            return Err(KeyFileError::Scheme { kdf: wire.kdf.name, cipher: wire.cipher.name });
         }
         let Params { n, r, p } = wire.kdf.params;
-        let log_n = LOG_N_READ
-            .clone()
-            .find(|log_n| 1 << log_n == n && r == R && p == P);
+        let log_n = LOG_N_READ.clone().find(|log_n| 1 << log_n == n && r == R && p == P);
         let log_n = log_n.ok_or(KeyFileError::WorkFactor { n, r, p })?;
         let salt = decode(&wire.kdf.salt, "salt")?;
         let nonce = decode(&wire.cipher.nonce, "nonce")?;
-        let nonce = nonce
-            .try_into()
-            .map_err(|nonce: Vec<u8>| KeyFileError::Nonce { found: nonce.len() })?;
-        Ok(Self {
-            log_n,
-            salt,
-            nonce,
-            ciphertext: decode(&wire.ciphertext, "ciphertext")?,
-        })
+        let nonce = nonce.try_into().map_err(|nonce: Vec<u8>| KeyFileError::Nonce { found: nonce.len() })?;
+        Ok(Self { log_n, salt, nonce, ciphertext: decode(&wire.ciphertext, "ciphertext")? })
     }
 }
 
 impl fmt::Debug for EncryptedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncryptedKey")
-            .field("log_n", &self.log_n)
-            .finish_non_exhaustive()
+        f.debug_struct("EncryptedKey").field("log_n", &self.log_n).finish_non_exhaustive()
     }
 }
 
@@ -144,9 +116,7 @@ fn cipher(password: &[u8], salt: &[u8], log_n: u8) -> Option<XSalsa20Poly1305> {
 }
 
 fn decode(text: &str, member: &'static str) -> Result<Vec<u8>, KeyFileError> {
-    STANDARD
-        .decode(text)
-        .map_err(|source| KeyFileError::Base64 { member, source })
+    STANDARD.decode(text).map_err(|source| KeyFileError::Base64 { member, source })
 }
 
 #[derive(Serialize, Deserialize)]

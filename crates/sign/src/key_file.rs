@@ -22,14 +22,10 @@ impl KeyFile {
     /// [`KeyFileError`]: no private key or several, not readable, or of a kind or form that is not accepted.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, KeyFileError> {
         if text.len() > limits.max_key_text_bytes {
-            return Err(KeyFileError::TooLarge {
-                size: text.len(),
-                limit: limits.max_key_text_bytes,
-            });
+            return Err(KeyFileError::TooLarge { size: text.len(), limit: limits.max_key_text_bytes });
         }
-        let mut blocks = pem::parse_many(text).map_err(|source| KeyFileError::Pem {
-            source: source.into(),
-        })?;
+        let mut blocks =
+            pem::parse_many(text).map_err(|source| KeyFileError::Pem { source: source.into() })?;
         // `openssl ecparam -genkey` writes the curve's name before the key.
         blocks.retain(|block| block.tag() != "EC PARAMETERS");
         let count = blocks.len();
@@ -43,9 +39,7 @@ impl KeyFile {
         match label.as_str() {
             LABEL | OLD_LABEL => EncryptedKey::parse(&contents).map(Self::Encrypted),
             "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" if !encrypted => {
-                PrivateKey::from_der(&contents)
-                    .map(Self::Plain)
-                    .ok_or(KeyFileError::NotAccepted { label })
+                PrivateKey::from_der(&contents).map(Self::Plain).ok_or(KeyFileError::NotAccepted { label })
             }
             "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
                 Err(KeyFileError::OpensslEncrypted { label })

@@ -82,11 +82,7 @@ impl PrivateKey {
             .or_else(|| ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING).map(Pair::P256))
             .or_else(|| ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING).map(Pair::P384))
             .or_else(|| Ed25519KeyPair::from_pkcs8(der).ok().map(Pair::Ed25519))
-            .or_else(|| {
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
-                    .ok()
-                    .map(Pair::Ed25519)
-            })
+            .or_else(|| Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Pair::Ed25519))
             .or_else(|| RsaKeyPair::from_pkcs8(der).ok().map(Pair::Rsa))
             .or_else(|| RsaKeyPair::from_der(der).ok().map(Pair::Rsa));
         pair.and_then(Self::from_pair)
@@ -125,33 +121,24 @@ impl PrivateKey {
         let random = SystemRandom::new();
         let signature = match &self.pair {
             Pair::P384(_) if format == SignatureFormat::Legacy => {
-                return Err(SignError::Format {
-                    algorithm: self.public.algorithm(),
-                });
+                return Err(SignError::Format { algorithm: self.public.algorithm() });
             }
-            Pair::P256(pair) | Pair::P384(pair) => pair
-                .sign(&random, message)
-                .map(|signature| signature.as_ref().to_vec()),
-            Pair::Ed25519(pair) => pair
-                .try_sign(message)
-                .map(|signature| signature.as_ref().to_vec()),
+            Pair::P256(pair) | Pair::P384(pair) => {
+                pair.sign(&random, message).map(|signature| signature.as_ref().to_vec())
+            }
+            Pair::Ed25519(pair) => pair.try_sign(message).map(|signature| signature.as_ref().to_vec()),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                    .map(|()| signature)
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).map(|()| signature)
             }
         };
-        signature.map_err(|source| SignError::Provider {
-            source: source.into(),
-        })
+        signature.map_err(|source| SignError::Provider { source: source.into() })
     }
 }
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PrivateKey")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        f.debug_struct("PrivateKey").field("public", &self.public).finish_non_exhaustive()
     }
 }
 

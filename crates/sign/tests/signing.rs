@@ -1,10 +1,5 @@
 //! What is signed here verifies, and the key files are cosign's.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,20 +19,11 @@ use touchmark_sigstore::{
     Verifier,
 };
 
-const KINDS: [KeyKind; 4] = [
-    KeyKind::EcdsaP256,
-    KeyKind::EcdsaP384,
-    KeyKind::Ed25519,
-    KeyKind::Rsa3072,
-];
+const KINDS: [KeyKind; 4] = [KeyKind::EcdsaP256, KeyKind::EcdsaP384, KeyKind::Ed25519, KeyKind::Rsa3072];
 
 fn fixture(name: &str) -> String {
-    std::fs::read_to_string(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../testdata/cosign")
-            .join(name),
-    )
-    .unwrap()
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cosign").join(name))
+        .unwrap()
 }
 
 fn parse(text: &str) -> Result<KeyFile, KeyFileError> {
@@ -45,9 +31,7 @@ fn parse(text: &str) -> Result<KeyFile, KeyFileError> {
 }
 
 fn image() -> PinnedRef {
-    format!("registry.example/app@{}", Digest::of(b"image"))
-        .parse()
-        .unwrap()
+    format!("registry.example/app@{}", Digest::of(b"image")).parse().unwrap()
 }
 
 fn annotations() -> BTreeMap<String, String> {
@@ -56,19 +40,11 @@ fn annotations() -> BTreeMap<String, String> {
 
 fn statement() -> Statement<Value> {
     let subject = ResourceDescriptor::of(image().digest()).named("app");
-    Statement::new(
-        vec![subject],
-        "https://cyclonedx.org/bom",
-        json!({"bomFormat": "CycloneDX"}),
-    )
+    Statement::new(vec![subject], "https://cyclonedx.org/bom", json!({"bomFormat": "CycloneDX"}))
 }
 
 fn claim(signer: &Signer, document: Document) -> Claim {
-    let origin = Origin {
-        place: Place::Referrers,
-        manifest: Digest::of(b""),
-        blob: Digest::of(b""),
-    };
+    let origin = Origin { place: Place::Referrers, manifest: Digest::of(b""), blob: Digest::of(b"") };
     let evidence = Evidence {
         subject: image(),
         items: vec![EvidenceItem { origin, document }],
@@ -76,11 +52,7 @@ fn claim(signer: &Signer, document: Document) -> Claim {
         omitted: Vec::new(),
     };
     let findings = Verifier::new(vec![signer.public_key().clone()], Limits::default()).verify_all(evidence);
-    assert!(
-        findings.rejected().is_empty(),
-        "{}",
-        findings.rejected()[0].rejection
-    );
+    assert!(findings.rejected().is_empty(), "{}", findings.rejected()[0].rejection);
     (*findings.claims()[0].claim).clone()
 }
 
@@ -89,12 +61,7 @@ fn read_bundle(bytes: &[u8]) -> Document {
 }
 
 fn read_layer(kind: LayerKind, layer: &LegacyLayer) -> Document {
-    Document::read(
-        kind,
-        layer.blob().bytes(),
-        layer.annotations(),
-        &Limits::default(),
-    )
+    Document::read(kind, layer.blob().bytes(), layer.annotations(), &Limits::default())
 }
 
 fn assert_signature(claim: Claim) {
@@ -114,17 +81,11 @@ fn bundles_by_every_kind_of_key_verify() {
             &signer,
             read_bundle(&sign_image(&signer, &image(), &annotations()).unwrap()),
         ));
-        let attested = claim(
-            &signer,
-            read_bundle(&sign_statement(&signer, &statement()).unwrap()),
-        );
+        let attested = claim(&signer, read_bundle(&sign_statement(&signer, &statement()).unwrap()));
         assert_eq!(attested, Claim::Attestation(statement()));
         let blob = BlobSignature::parse(&sign_blob(&signer, b"blob").unwrap(), &Limits::default()).unwrap();
         let verifier = Verifier::new(vec![signer.public_key().clone()], Limits::default());
-        assert_eq!(
-            *verifier.verify_blob(Artifact::Bytes(b"blob"), &blob).unwrap()[0],
-            Digest::of(b"blob")
-        );
+        assert_eq!(*verifier.verify_blob(Artifact::Bytes(b"blob"), &blob).unwrap()[0], Digest::of(b"blob"));
     }
 }
 
@@ -135,19 +96,11 @@ fn legacy_layers_verify_by_every_kind_of_key_but_p384_which_refuses() {
         let signed = sign_legacy(&signer, &image(), &annotations());
         let attested = attest_legacy(&signer, &statement());
         if kind == KeyKind::EcdsaP384 {
-            assert!(matches!(
-                signed,
-                Err(SignError::Format {
-                    algorithm: KeyAlgorithm::EcdsaP384
-                })
-            ));
+            assert!(matches!(signed, Err(SignError::Format { algorithm: KeyAlgorithm::EcdsaP384 })));
             assert!(matches!(attested, Err(SignError::Format { .. })));
             continue;
         }
-        assert_signature(claim(
-            &signer,
-            read_layer(LayerKind::SimpleSigning, &signed.unwrap()),
-        ));
+        assert_signature(claim(&signer, read_layer(LayerKind::SimpleSigning, &signed.unwrap())));
         let found = claim(&signer, read_layer(LayerKind::Envelope, &attested.unwrap()));
         assert_eq!(found, Claim::Attestation(statement()));
     }
@@ -157,9 +110,7 @@ fn legacy_layers_verify_by_every_kind_of_key_but_p384_which_refuses() {
 fn the_statement_of_a_signature_is_byte_for_byte_cosigns() {
     let payload = |bundle: &str| {
         let bundle: Value = serde_json::from_str(bundle).unwrap();
-        STANDARD
-            .decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap())
-            .unwrap()
+        STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap()
     };
     let digest = Digest::of(fixture("image.manifest.json").as_bytes());
     let image: PinnedRef = format!("registry.example/app@{digest}").parse().unwrap();
@@ -178,10 +129,7 @@ fn the_statement_of_a_signature_is_byte_for_byte_cosigns() {
 #[test]
 fn a_legacy_signature_calls_docker_hub_what_cosign_calls_it_and_no_local_path() {
     let signer = Signer::from(PrivateKey::generate(KeyKind::Ed25519).unwrap());
-    for (name, expected) in [
-        ("debian", "index.docker.io/library/debian"),
-        ("oci:/home/me/image", ""),
-    ] {
+    for (name, expected) in [("debian", "index.docker.io/library/debian"), ("oci:/home/me/image", "")] {
         let image: PinnedRef = format!("{name}@{}", Digest::of(b"image")).parse().unwrap();
         let layer = sign_legacy(&signer, &image, &BTreeMap::new()).unwrap();
         let payload: Value = serde_json::from_slice(layer.blob().bytes()).unwrap();
@@ -193,15 +141,8 @@ fn a_legacy_signature_calls_docker_hub_what_cosign_calls_it_and_no_local_path() 
 #[test]
 fn cosigns_key_files_decrypt_to_the_key_beside_them() {
     for name in ["p256", "cosign2", "p384", "ed25519", "rsa2048"] {
-        let key = parse(&fixture(&format!("{name}.key")))
-            .unwrap()
-            .unlock(b"touchmark")
-            .unwrap();
-        assert_eq!(
-            key.public_key().to_pem(),
-            fixture(&format!("{name}.pub")),
-            "{name}"
-        );
+        let key = parse(&fixture(&format!("{name}.key"))).unwrap().unlock(b"touchmark").unwrap();
+        assert_eq!(key.public_key().to_pem(), fixture(&format!("{name}.pub")), "{name}");
     }
 }
 
@@ -212,28 +153,19 @@ fn the_old_label_is_read_and_the_new_one_written() {
     assert_eq!(key.public_key().to_pem(), fixture("cosign2.pub"));
     let written = EncryptedKey::encrypt(&key, b"").unwrap().to_pem();
     assert!(written.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n"));
-    assert_eq!(
-        parse(&written).unwrap().unlock(b"").unwrap().public_key(),
-        key.public_key()
-    );
+    assert_eq!(parse(&written).unwrap().unlock(b"").unwrap().public_key(), key.public_key());
 }
 
 #[test]
 fn a_wrong_password_and_a_changed_file_do_not_decrypt() {
     let unlock = |text: &str, password: &[u8]| parse(text).unwrap().unlock(password);
-    assert!(matches!(
-        unlock(&fixture("p256.key"), b"wrong"),
-        Err(DecryptError::WrongPassword)
-    ));
+    assert!(matches!(unlock(&fixture("p256.key"), b"wrong"), Err(DecryptError::WrongPassword)));
     let changed = edit(&fixture("p256.key"), |key| {
         let mut bytes = STANDARD.decode(key["ciphertext"].as_str().unwrap()).unwrap();
         bytes[20] ^= 1;
         key["ciphertext"] = json!(STANDARD.encode(bytes));
     });
-    assert!(matches!(
-        unlock(&changed, b"touchmark"),
-        Err(DecryptError::WrongPassword)
-    ));
+    assert!(matches!(unlock(&changed, b"touchmark"), Err(DecryptError::WrongPassword)));
 }
 
 /// Changes the JSON inside a key file.
@@ -247,32 +179,22 @@ fn edit(text: &str, change: impl Fn(&mut Value)) -> String {
 #[test]
 fn only_cosigns_schemes_and_work_factors_are_read() {
     let broken = |change: &dyn Fn(&mut Value)| parse(&edit(&fixture("p256.key"), change)).unwrap_err();
-    for (name, value) in [
-        ("N", json!(1 << 14)),
-        ("N", json!(1 << 18)),
-        ("N", json!(65535)),
-        ("r", json!(9)),
-        ("p", json!(2)),
-    ] {
+    for (name, value) in
+        [("N", json!(1 << 14)), ("N", json!(1 << 18)), ("N", json!(65535)), ("r", json!(9)), ("p", json!(2))]
+    {
         let error = broken(&|key| key["kdf"]["params"][name] = value.clone());
         assert!(matches!(error, KeyFileError::WorkFactor { .. }), "{name}={value}");
     }
     let error = broken(&|key| key["kdf"]["name"] = json!("pbkdf2"));
     assert!(matches!(error, KeyFileError::Scheme { kdf, .. } if kdf == "pbkdf2"));
-    assert!(matches!(
-        broken(&|key| key["cipher"]["name"] = json!("x")),
-        KeyFileError::Scheme { .. }
-    ));
+    assert!(matches!(broken(&|key| key["cipher"]["name"] = json!("x")), KeyFileError::Scheme { .. }));
     assert!(matches!(
         broken(&|key| key["cipher"]["nonce"] = json!("AAAA")),
         KeyFileError::Nonce { found: 3 }
     ));
     let error = broken(&|key| key["kdf"]["salt"] = json!("*"));
     assert!(matches!(error, KeyFileError::Base64 { member: "salt", .. }));
-    assert!(matches!(
-        broken(&|key| key["kdf"] = json!(1)),
-        KeyFileError::Json(_)
-    ));
+    assert!(matches!(broken(&|key| key["kdf"] = json!(1)), KeyFileError::Json(_)));
     for n in [1 << 15, 1 << 17] {
         assert!(parse(&edit(&fixture("p256.key"), |key| key["kdf"]["params"]["N"] = json!(n))).is_ok());
     }
@@ -284,13 +206,7 @@ fn an_encrypted_file_may_hold_no_key() {
     use crypto_secretbox::aead::Aead;
     use crypto_secretbox::{Key, KeyInit, Nonce, XSalsa20Poly1305};
     let mut derived = [0; 32];
-    scrypt::scrypt(
-        b"",
-        &[0; 32],
-        &scrypt::Params::new(15, 8, 1).unwrap(),
-        &mut derived,
-    )
-    .unwrap();
+    scrypt::scrypt(b"", &[0; 32], &scrypt::Params::new(15, 8, 1).unwrap(), &mut derived).unwrap();
     let boxed =
         XSalsa20Poly1305::new(Key::from_slice(&derived)).encrypt(&Nonce::default(), b"not a key".as_slice());
     let text = edit(&fixture("p256.key"), |key| {
@@ -299,10 +215,7 @@ fn an_encrypted_file_may_hold_no_key() {
         key["cipher"]["nonce"] = json!(STANDARD.encode([0; 24]));
         key["ciphertext"] = json!(STANDARD.encode(boxed.as_ref().unwrap()));
     });
-    assert!(matches!(
-        parse(&text).unwrap().unlock(b""),
-        Err(DecryptError::NotAccepted)
-    ));
+    assert!(matches!(parse(&text).unwrap().unlock(b""), Err(DecryptError::NotAccepted)));
 }
 
 #[test]
@@ -359,10 +272,7 @@ OYbMg83iDbuJwnXfuVW4xW58r5niIN31Fvt8sYjzyjGonrW4rWE=
 
 #[test]
 fn sec1_and_pkcs1_are_read() {
-    for (text, algorithm) in [
-        (SEC1, KeyAlgorithm::EcdsaP256),
-        (PKCS1, KeyAlgorithm::Rsa { bits: 2048 }),
-    ] {
+    for (text, algorithm) in [(SEC1, KeyAlgorithm::EcdsaP256), (PKCS1, KeyAlgorithm::Rsa { bits: 2048 })] {
         let key = parse(text).unwrap().unlock(b"").unwrap();
         assert_eq!(key.public_key().algorithm(), algorithm);
     }
@@ -371,36 +281,21 @@ fn sec1_and_pkcs1_are_read() {
 #[test]
 fn refuses_what_is_no_private_key_and_says_what_it_is() {
     assert!(matches!(parse(""), Err(KeyFileError::Count { count: 0 })));
-    assert!(matches!(
-        parse(&format!("{PKCS1}{PKCS1}")),
-        Err(KeyFileError::Count { count: 2 })
-    ));
+    assert!(matches!(parse(&format!("{PKCS1}{PKCS1}")), Err(KeyFileError::Count { count: 2 })));
     assert!(
         matches!(parse(&fixture("p256.pub")), Err(KeyFileError::Label { label }) if label == "PUBLIC KEY")
     );
     let relabelled = PKCS1.replace("RSA PRIVATE", "ENCRYPTED PRIVATE");
-    assert!(matches!(
-        parse(&relabelled),
-        Err(KeyFileError::OpensslEncrypted { .. })
-    ));
+    assert!(matches!(parse(&relabelled), Err(KeyFileError::OpensslEncrypted { .. })));
     let headers = "RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n";
     let traditional = PKCS1.replacen("RSA PRIVATE KEY-----\n", headers, 1);
-    assert!(matches!(
-        parse(&traditional),
-        Err(KeyFileError::OpensslEncrypted { .. })
-    ));
+    assert!(matches!(parse(&traditional), Err(KeyFileError::OpensslEncrypted { .. })));
     let public = fixture("p256.pub").replace("PUBLIC", "PRIVATE");
     assert!(matches!(parse(&public), Err(KeyFileError::NotAccepted { .. })));
-    assert!(matches!(
-        parse(&PKCS1.replacen('M', "*", 1)),
-        Err(KeyFileError::Pem { .. })
-    ));
+    assert!(matches!(parse(&PKCS1.replacen('M', "*", 1)), Err(KeyFileError::Pem { .. })));
     let mut limits = Limits::default();
     limits.max_key_text_bytes = 10;
-    assert!(matches!(
-        KeyFile::parse(PKCS1, &limits),
-        Err(KeyFileError::TooLarge { limit: 10, .. })
-    ));
+    assert!(matches!(KeyFile::parse(PKCS1, &limits), Err(KeyFileError::TooLarge { limit: 10, .. })));
 }
 
 #[test]
@@ -411,10 +306,7 @@ fn nothing_printed_shows_a_secret() {
     let encrypted = EncryptedKey::encrypt(&key, b"password").unwrap();
     let shown = format!("{key:?} {encrypted:?} {:?}", parse(&encrypted.to_pem()).unwrap());
     let shown = format!("{shown} {:?}", Signer::from(key));
-    assert!(
-        !shown.contains(&secret) && !shown.contains("ciphertext"),
-        "{shown}"
-    );
+    assert!(!shown.contains(&secret) && !shown.contains("ciphertext"), "{shown}");
     assert!(shown.contains("sha256:"));
 }
 
@@ -422,15 +314,9 @@ fn nothing_printed_shows_a_secret() {
 fn a_statement_that_is_not_json_is_not_signed() {
     let signer = Signer::from(PrivateKey::generate(KeyKind::Ed25519).unwrap());
     let keyed_by_bytes = BTreeMap::from([(vec![0_u8], 1)]);
-    let statement = Statement::new(
-        vec![ResourceDescriptor::of(image().digest())],
-        "https://example.com",
-        keyed_by_bytes,
-    );
-    assert!(matches!(
-        sign_statement(&signer, &statement),
-        Err(SignError::Statement(_))
-    ));
+    let statement =
+        Statement::new(vec![ResourceDescriptor::of(image().digest())], "https://example.com", keyed_by_bytes);
+    assert!(matches!(sign_statement(&signer, &statement), Err(SignError::Statement(_))));
 }
 
 #[test]
@@ -459,11 +345,5 @@ fn a_bare_signature_verifies() {
     let bare = STANDARD.encode(signer.sign(b"blob", SignatureFormat::Legacy).unwrap());
     let bare = BlobSignature::parse(format!("{bare}\n").as_bytes(), &Limits::default()).unwrap();
     let verifier = Verifier::new(vec![signer.public_key().clone()], Limits::default());
-    assert_eq!(
-        verifier
-            .verify_blob(Artifact::Bytes(b"blob"), &bare)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(verifier.verify_blob(Artifact::Bytes(b"blob"), &bare).unwrap().len(), 1);
 }

@@ -39,10 +39,7 @@ impl BlobSignature {
     /// [`BlobSignatureError`]: over a limit, or none of them.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, BlobSignatureError> {
         if bytes.len() > limits.max_bundle_bytes {
-            return Err(BlobSignatureError::TooLarge {
-                size: bytes.len(),
-                limit: limits.max_bundle_bytes,
-            });
+            return Err(BlobSignatureError::TooLarge { size: bytes.len(), limit: limits.max_bundle_bytes });
         }
         let text = bytes.trim_ascii();
         if text.first() != Some(&b'{') {
@@ -91,12 +88,7 @@ fn bundled<'a>(
     if let Some(hint) = &content.digest {
         artifact.check(hint)?;
     }
-    Ok(Signed::new(
-        message,
-        &content.signature,
-        signer,
-        bundle.log_entries(),
-    ))
+    Ok(Signed::new(message, &content.signature, signer, bundle.log_entries()))
 }
 
 impl<'a> Artifact<'a> {
@@ -127,11 +119,7 @@ impl<'a> Artifact<'a> {
         if found == wanted {
             return Ok(());
         }
-        Err(Rejection::WrongArtifact {
-            algorithm: hint.algorithm.clone(),
-            found,
-            wanted,
-        })
+        Err(Rejection::WrongArtifact { algorithm: hint.algorithm.clone(), found, wanted })
     }
 }
 

@@ -84,10 +84,7 @@ impl Bundle {
     /// [`BundleError`]: over a limit, not the JSON of a bundle, or ambiguous.
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, BundleError> {
         if bytes.len() > limits.max_bundle_bytes {
-            return Err(BundleError::TooLarge {
-                size: bytes.len(),
-                limit: limits.max_bundle_bytes,
-            });
+            return Err(BundleError::TooLarge { size: bytes.len(), limit: limits.max_bundle_bytes });
         }
         json::check(bytes, limits.max_json_depth)?;
         let wire: Wire<'_> = serde_json::from_slice(bytes)?;
@@ -101,11 +98,7 @@ impl Bundle {
             (None, None) => return Err(BundleError::NoContent),
             (Some(_), Some(_)) => return Err(BundleError::TwoContents),
         };
-        Ok(Self {
-            version,
-            material,
-            content,
-        })
+        Ok(Self { version, material, content })
     }
 
     /// The version.
@@ -122,9 +115,7 @@ impl Bundle {
     pub fn signer_hint(&self) -> SignerHint {
         let certificate = match &self.material.content {
             MaterialContent::PublicKey(key) => {
-                return SignerHint::Key {
-                    hint: Some(key.hint.clone()).filter(|hint| !hint.is_empty()),
-                };
+                return SignerHint::Key { hint: Some(key.hint.clone()).filter(|hint| !hint.is_empty()) };
             }
             MaterialContent::Certificate(certificate) => Some(&certificate.raw_bytes),
             MaterialContent::X509CertificateChain { certificates } => {
@@ -132,9 +123,7 @@ impl Bundle {
             }
             _ => None,
         };
-        SignerHint::Certificate {
-            identity: certificate.and_then(certificate_identity),
-        }
+        SignerHint::Certificate { identity: certificate.and_then(certificate_identity) }
     }
 
     /// How many transparency log entries come with it.
@@ -173,9 +162,7 @@ impl Wire<'_> {
             Ok(MediaType::Bundle0_1) => Ok(BundleVersion::V01),
             Ok(MediaType::Bundle0_2) => Ok(BundleVersion::V02),
             Ok(MediaType::Bundle0_3) => Ok(BundleVersion::V03),
-            _ => Err(BundleError::MediaType {
-                found: found.chars().take(100).collect(),
-            }),
+            _ => Err(BundleError::MediaType { found: found.chars().take(100).collect() }),
         }
     }
 }
@@ -191,11 +178,7 @@ struct MaterialShape {
 
 fn parse_material(raw: &RawValue, limits: &Limits) -> Result<VerificationMaterial, BundleError> {
     let shape: MaterialShape = serde_json::from_str(raw.get())?;
-    let members = [
-        &shape.public_key,
-        &shape.certificate,
-        &shape.x509_certificate_chain,
-    ];
+    let members = [&shape.public_key, &shape.certificate, &shape.x509_certificate_chain];
     let count = members.into_iter().flatten().count();
     if count != 1 {
         return Err(BundleError::Signers { count });
@@ -204,10 +187,7 @@ fn parse_material(raw: &RawValue, limits: &Limits) -> Result<VerificationMateria
     let timestamps = material.timestamp_verification_data.rfc3161_timestamps.len();
     let count = material.tlog_entries.len().max(timestamps);
     if count > limits.max_log_entries {
-        return Err(BundleError::TooManyLogEntries {
-            count,
-            limit: limits.max_log_entries,
-        });
+        return Err(BundleError::TooManyLogEntries { count, limit: limits.max_log_entries });
     }
     Ok(material)
 }
@@ -228,16 +208,10 @@ fn parse_message(raw: &RawValue) -> Result<MessageSignature, BundleError> {
         Some(text) => {
             let digest: MessageDigest = serde_json::from_str(text)?;
             let value = digest.digest.as_bytes().to_vec();
-            Some(MessageDigestHint {
-                algorithm: digest.algorithm.to_string(),
-                value,
-            })
+            Some(MessageDigestHint { algorithm: digest.algorithm.to_string(), value })
         }
     };
-    Ok(MessageSignature {
-        signature: wire.signature.as_bytes().to_vec(),
-        digest,
-    })
+    Ok(MessageSignature { signature: wire.signature.as_bytes().to_vec(), digest })
 }
 
 /// Why bytes are no bundle.

@@ -26,12 +26,7 @@ pub struct Evidence {
 impl Evidence {
     /// Of an image about which nobody was asked.
     pub fn none(subject: PinnedRef) -> Self {
-        Self {
-            subject,
-            items: Vec::new(),
-            searched: Vec::new(),
-            omitted: Vec::new(),
-        }
+        Self { subject, items: Vec::new(), searched: Vec::new(), omitted: Vec::new() }
     }
 }
 
@@ -102,9 +97,9 @@ impl Document {
         limits: &Limits,
     ) -> Self {
         let document = match kind {
-            LayerKind::Bundle => Bundle::parse(bytes, limits)
-                .map(|bundle| Self::Bundle(Box::new(bundle)))
-                .map_err(Into::into),
+            LayerKind::Bundle => {
+                Bundle::parse(bytes, limits).map(|bundle| Self::Bundle(Box::new(bundle))).map_err(Into::into)
+            }
             LayerKind::SimpleSigning => SimpleSigning::parse(bytes, annotations, limits)
                 .map(|layer| Self::LegacySignature(Box::new(layer)))
                 .map_err(Into::into),

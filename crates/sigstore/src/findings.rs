@@ -47,13 +47,7 @@ impl Findings {
         searched: Vec<Place>,
         omitted: Vec<Omission>,
     ) -> Self {
-        Self {
-            subject,
-            claims,
-            rejected,
-            searched,
-            omitted,
-        }
+        Self { subject, claims, rejected, searched, omitted }
     }
 
     /// The image that all of this is about.

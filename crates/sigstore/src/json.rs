@@ -12,14 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 pub(crate) fn check(bytes: &[u8], max_depth: usize) -> Result<(), JsonError> {
     let mut objection = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let walk = Walk {
-        depth_left: max_depth,
-        max_depth,
-        objection: &mut objection,
-    };
-    let result = walk
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end());
+    let walk = Walk { depth_left: max_depth, max_depth, objection: &mut objection };
+    let result = walk.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match (objection, result) {
         (Some(objection), _) => Err(objection),
         (None, result) => Ok(result?),
@@ -57,14 +51,10 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn deeper<E: serde::de::Error>(&mut self) -> Result<Walk<'_>, E> {
         match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Walk {
-                depth_left,
-                max_depth: self.max_depth,
-                objection: &mut *self.objection,
-            }),
-            None => Err(self.object(JsonError::TooDeep {
-                limit: self.max_depth,
-            })),
+            Some(depth_left) => {
+                Ok(Walk { depth_left, max_depth: self.max_depth, objection: &mut *self.objection })
+            }
+            None => Err(self.object(JsonError::TooDeep { limit: self.max_depth })),
         }
     }
 
@@ -148,19 +138,13 @@ mod tests {
     fn rejects_a_member_that_occurs_twice_at_any_depth() {
         for text in [r#"{"a":1,"a":2}"#, r#"[{"x":{"a":1,"\u0061":1}}]"#] {
             let error = check(text.as_bytes(), 8).unwrap_err();
-            assert!(
-                matches!(error, JsonError::DuplicateMember { name } if name == "a"),
-                "{text}"
-            );
+            assert!(matches!(error, JsonError::DuplicateMember { name } if name == "a"), "{text}");
         }
     }
 
     #[test]
     fn rejects_what_is_too_deep_and_what_is_not_json() {
-        assert!(matches!(
-            check(b"[[[1]]]", 2),
-            Err(JsonError::TooDeep { limit: 2 })
-        ));
+        assert!(matches!(check(b"[[[1]]]", 2), Err(JsonError::TooDeep { limit: 2 })));
         check(b"[[[1]]]", 3).unwrap();
         assert!(matches!(check(b"{} {}", 8), Err(JsonError::Syntax(_))));
         assert!(matches!(check(b"{", 8), Err(JsonError::Syntax(_))));

@@ -107,14 +107,9 @@ impl PublicKey {
     /// As [`PublicKey::parse_pem`], except that several are fine.
     pub fn parse_pem_all(text: &str, limits: &Limits) -> Result<Vec<Self>, KeyError> {
         if text.len() > limits.max_key_text_bytes {
-            return Err(KeyError::TooLarge {
-                size: text.len(),
-                limit: limits.max_key_text_bytes,
-            });
+            return Err(KeyError::TooLarge { size: text.len(), limit: limits.max_key_text_bytes });
         }
-        let blocks = pem::parse_many(text).map_err(|source| KeyError::Pem {
-            source: source.into(),
-        })?;
+        let blocks = pem::parse_many(text).map_err(|source| KeyError::Pem { source: source.into() })?;
         if blocks.is_empty() {
             return Err(KeyError::NoKey);
         }
@@ -122,9 +117,7 @@ impl PublicKey {
             .iter()
             .map(|block| match block.tag() {
                 "PUBLIC KEY" => Self::from_der(block.contents()),
-                other => Err(KeyError::NotPublicKey {
-                    label: other.to_owned(),
-                }),
+                other => Err(KeyError::NotPublicKey { label: other.to_owned() }),
             })
             .collect()
     }
@@ -134,9 +127,7 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Invalid`] when it is none, or of a kind that is not known; [`KeyError::WeakRsa`].
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let invalid = |source: sigstore_crypto::Error| KeyError::Invalid {
-            source: Box::new(source),
-        };
+        let invalid = |source: sigstore_crypto::Error| KeyError::Invalid { source: Box::new(source) };
         let spki = DerPublicKey::new(der.to_vec());
         let kind = sigstore_crypto::KeyAlgorithm::from_spki(&spki).map_err(invalid)?;
         let schemes = schemes(kind).ok_or(KeyError::NotAccepted)?;
@@ -145,17 +136,9 @@ impl PublicKey {
             .map(|scheme| VerificationKey::from_spki_with_scheme(&spki, *scheme))
             .collect::<Result<Arc<[_]>, _>>()
             .map_err(invalid)?;
-        let raw = checkers
-            .first()
-            .map(VerificationKey::as_bytes)
-            .unwrap_or_default();
+        let raw = checkers.first().map(VerificationKey::as_bytes).unwrap_or_default();
         let algorithm = examine(kind, raw)?;
-        Ok(Self {
-            id: KeyId(Digest::of(der)),
-            algorithm,
-            der: der.into(),
-            checkers,
-        })
+        Ok(Self { id: KeyId(Digest::of(der)), algorithm, der: der.into(), checkers })
     }
 
     /// The key's name.
@@ -182,17 +165,13 @@ impl PublicKey {
     /// Whether `signature` over `message` was made with this key, by a scheme that cosign signs with.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let signature = SignatureBytes::new(signature.to_vec());
-        self.checkers
-            .iter()
-            .any(|checker| checker.verify(message, &signature).is_ok())
+        self.checkers.iter().any(|checker| checker.verify(message, &signature).is_ok())
     }
 
     /// The same for a message of which only the digest is known. Ed25519 needs the message.
     pub(crate) fn signed_digest(&self, digest: &[u8], signature: &[u8]) -> bool {
         let signature = SignatureBytes::new(signature.to_vec());
-        self.checkers
-            .iter()
-            .any(|checker| checker.verify_prehashed(digest, &signature).is_ok())
+        self.checkers.iter().any(|checker| checker.verify_prehashed(digest, &signature).is_ok())
     }
 }
 
@@ -214,10 +193,7 @@ impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("id", &self.id)
-            .field("algorithm", &self.algorithm)
-            .finish()
+        f.debug_struct("PublicKey").field("id", &self.id).field("algorithm", &self.algorithm).finish()
     }
 }
 
@@ -244,18 +220,14 @@ fn examine(kind: sigstore_crypto::KeyAlgorithm, raw: &[u8]) -> Result<KeyAlgorit
         Kind::Rsa => {
             let bits = rsa_bits(raw).ok_or(KeyError::NotAccepted)?;
             if bits < MIN_RSA_BITS {
-                return Err(KeyError::WeakRsa {
-                    bits,
-                    minimum: MIN_RSA_BITS,
-                });
+                return Err(KeyError::WeakRsa { bits, minimum: MIN_RSA_BITS });
             }
             (KeyAlgorithm::Rsa { bits }, &provider::RSA_PKCS1_2048_8192_SHA256)
         }
         _ => return Err(KeyError::NotAccepted),
     };
-    provider::ParsedPublicKey::new(implementation, raw).map_err(|source| KeyError::Invalid {
-        source: Box::new(source),
-    })?;
+    provider::ParsedPublicKey::new(implementation, raw)
+        .map_err(|source| KeyError::Invalid { source: Box::new(source) })?;
     Ok(algorithm)
 }
 
@@ -281,10 +253,7 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         0..=0x7f => (usize::from(length), rest),
         0x81..=0x84 => {
             let (length, rest) = rest.split_at_checked(usize::from(length - 0x80))?;
-            (
-                length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)),
-                rest,
-            )
+            (length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)), rest)
         }
         _ => return None,
     };
@@ -371,32 +340,20 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
         assert_eq!(key.to_pem(), ED25519);
         assert_eq!(PublicKey::from_der(key.der()).unwrap(), key);
         assert_eq!(key.id().to_string(), format!("sha256:{}", key.id().hex()));
-        assert_eq!(
-            STANDARD.decode(key.id().hint()).unwrap(),
-            hex::decode(key.id().hex()).unwrap()
-        );
+        assert_eq!(STANDARD.decode(key.id().hint()).unwrap(), hex::decode(key.id().hex()).unwrap());
     }
 
     #[test]
     fn several_keys_are_read_where_several_are_wanted() {
         let two = format!("a comment\n{ED25519}\n{ED25519}");
-        assert_eq!(
-            PublicKey::parse_pem_all(&two, &Limits::default()).unwrap().len(),
-            2
-        );
-        assert!(matches!(
-            two.parse::<PublicKey>(),
-            Err(KeyError::Several { count: 2 })
-        ));
+        assert_eq!(PublicKey::parse_pem_all(&two, &Limits::default()).unwrap().len(), 2);
+        assert!(matches!(two.parse::<PublicKey>(), Err(KeyError::Several { count: 2 })));
     }
 
     #[test]
     fn refuses_what_is_no_public_key_and_says_what_to_do() {
         let relabelled = |label: &str| {
-            let error = ED25519
-                .replace("PUBLIC KEY", label)
-                .parse::<PublicKey>()
-                .unwrap_err();
+            let error = ED25519.replace("PUBLIC KEY", label).parse::<PublicKey>().unwrap_err();
             assert!(matches!(&error, KeyError::NotPublicKey { label: found } if found == label));
             error.to_string()
         };
@@ -405,10 +362,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
         assert!(relabelled("CERTIFICATE").contains("-pubkey"));
         assert!(!relabelled("PGP MESSAGE").contains(';'));
         assert!(matches!("".parse::<PublicKey>(), Err(KeyError::NoKey)));
-        assert!(matches!(
-            ED25519.replace("MCow", "MCo*").parse::<PublicKey>(),
-            Err(KeyError::Pem { .. })
-        ));
+        assert!(matches!(ED25519.replace("MCow", "MCo*").parse::<PublicKey>(), Err(KeyError::Pem { .. })));
     }
 
     #[test]
@@ -419,18 +373,9 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
         // The SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2), with a point of ones that is not on the curve.
         let head = hex::decode("3059301306072a8648ce3d020106082a8648ce3d03010703420004").unwrap();
         let off_curve = [head, vec![1; 64]].concat();
-        assert!(matches!(
-            PublicKey::from_der(&off_curve),
-            Err(KeyError::Invalid { .. })
-        ));
-        let limits = Limits {
-            max_key_text_bytes: 10,
-            ..Limits::default()
-        };
-        assert!(matches!(
-            PublicKey::parse_pem(ED25519, &limits),
-            Err(KeyError::TooLarge { limit: 10, .. })
-        ));
+        assert!(matches!(PublicKey::from_der(&off_curve), Err(KeyError::Invalid { .. })));
+        let limits = Limits { max_key_text_bytes: 10, ..Limits::default() };
+        assert!(matches!(PublicKey::parse_pem(ED25519, &limits), Err(KeyError::TooLarge { limit: 10, .. })));
     }
 
     #[test]
@@ -443,10 +388,7 @@ MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
 
     #[test]
     fn counts_the_bits_of_a_modulus_without_its_leading_zeros() {
-        assert_eq!(
-            rsa_bits(&[0x30, 0x08, 0x02, 0x03, 0x00, 0x81, 0xff, 0x02, 0x01, 0x03]),
-            Some(16)
-        );
+        assert_eq!(rsa_bits(&[0x30, 0x08, 0x02, 0x03, 0x00, 0x81, 0xff, 0x02, 0x01, 0x03]), Some(16));
         assert_eq!(rsa_bits(&[0x30, 0x02, 0x02, 0x05]), None);
         assert_eq!(rsa_bits(&[]), None);
     }

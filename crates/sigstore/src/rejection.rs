@@ -139,9 +139,7 @@ pub enum DocumentError {
 }
 
 fn by(identity: Option<&str>) -> String {
-    identity
-        .map(|identity| format!(" (certificate for {:?})", shortened(identity)))
-        .unwrap_or_default()
+    identity.map(|identity| format!(" (certificate for {:?})", shortened(identity))).unwrap_or_default()
 }
 
 /// The key that a document names: by its id, as all keys are, when it names it as cosign does.

@@ -76,18 +76,11 @@ impl SimpleSigning {
         annotations: &BTreeMap<String, String>,
         limits: &Limits,
     ) -> Result<Self, SimpleSigningError> {
-        let signature = annotations
-            .get(SIGNATURE_ANNOTATION)
-            .ok_or(SimpleSigningError::NoSignature)?;
-        let signature = STANDARD
-            .decode(signature)
-            .map_err(|source| SimpleSigningError::Base64 { source })?;
+        let signature = annotations.get(SIGNATURE_ANNOTATION).ok_or(SimpleSigningError::NoSignature)?;
+        let signature = STANDARD.decode(signature).map_err(|source| SimpleSigningError::Base64 { source })?;
         let mut parsed = Self::unsigned(payload, limits)?;
         parsed.signature = signature;
-        parsed.certificate = annotations
-            .get(CERTIFICATE_ANNOTATION)
-            .filter(|text| !text.is_empty())
-            .cloned();
+        parsed.certificate = annotations.get(CERTIFICATE_ANNOTATION).filter(|text| !text.is_empty()).cloned();
         parsed.has_log_entry = annotations.contains_key(LOG_ANNOTATION);
         Ok(parsed)
     }
@@ -104,25 +97,15 @@ impl SimpleSigning {
             return Err(SimpleSigningError::Type { found });
         }
         let payload = payload.to_vec();
-        Ok(Self {
-            payload,
-            parsed,
-            signature: Vec::new(),
-            certificate: None,
-            has_log_entry: false,
-        })
+        Ok(Self { payload, parsed, signature: Vec::new(), certificate: None, has_log_entry: false })
     }
 
     /// The payload that says "the image with `digest`, known as `reference`, is ours", byte for byte as cosign writes it. Not signed yet.
     pub fn payload_for(reference: &str, digest: &Digest, annotations: &BTreeMap<String, Value>) -> Vec<u8> {
         let payload = Payload {
             critical: Critical {
-                identity: Identity {
-                    docker_reference: reference.to_owned(),
-                },
-                image: Image {
-                    docker_manifest_digest: digest.clone(),
-                },
+                identity: Identity { docker_reference: reference.to_owned() },
+                image: Image { docker_manifest_digest: digest.clone() },
                 kind: TYPE.to_owned(),
             },
             optional: Some(annotations.clone()).filter(|annotations| !annotations.is_empty()),
@@ -153,9 +136,7 @@ impl SimpleSigning {
     /// Who the layer says has signed: whoever the certificate beside it names, if there is one.
     pub(crate) fn signer_hint(&self) -> SignerHint {
         match &self.certificate {
-            Some(text) => SignerHint::Certificate {
-                identity: identity(text),
-            },
+            Some(text) => SignerHint::Certificate { identity: identity(text) },
             None => SignerHint::Key { hint: None },
         }
     }

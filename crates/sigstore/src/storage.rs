@@ -47,21 +47,12 @@ pub fn store_bundle(
     let config = Content::new(media_type::OCI_EMPTY, b"{}".to_vec());
     let mut manifest = ImageManifest::new(config.descriptor().clone(), vec![blob.descriptor().clone()]);
     manifest.artifact_type = Some(BUNDLE_V03.to_owned());
-    manifest.subject = Some(Descriptor::new(
-        &subject.media_type,
-        subject.digest.clone(),
-        subject.size,
-    ));
+    manifest.subject = Some(Descriptor::new(&subject.media_type, subject.digest.clone(), subject.size));
     manifest.annotations = bundle_annotations(&bundle);
     if let Some(created) = created {
-        manifest
-            .annotations
-            .insert("org.opencontainers.image.created".to_owned(), created.to_owned());
+        manifest.annotations.insert("org.opencontainers.image.created".to_owned(), created.to_owned());
     }
-    Ok(Stored {
-        manifest: manifest.to_content(),
-        blobs: vec![config, blob],
-    })
+    Ok(Stored { manifest: manifest.to_content(), blobs: vec![config, blob] })
 }
 
 fn bundle_annotations(bundle: &Bundle) -> BTreeMap<String, String> {
@@ -95,10 +86,7 @@ impl LegacyLayer {
     /// A simple signing payload with its signature, for `.sig`.
     pub fn signature(payload: Vec<u8>, signature: &[u8]) -> Self {
         let annotations = BTreeMap::from([(SIGNATURE_ANNOTATION.to_owned(), STANDARD.encode(signature))]);
-        Self {
-            blob: Content::new(SIMPLE_SIGNING, payload),
-            annotations,
-        }
+        Self { blob: Content::new(SIMPLE_SIGNING, payload), annotations }
     }
 
     /// A signed statement, for `.att`.
@@ -107,10 +95,7 @@ impl LegacyLayer {
             (SIGNATURE_ANNOTATION.to_owned(), String::new()),
             ("predicateType".to_owned(), predicate_type.to_owned()),
         ]);
-        Self {
-            blob: Content::new(DSSE_LAYER, envelope.to_json()),
-            annotations,
-        }
+        Self { blob: Content::new(DSSE_LAYER, envelope.to_json()), annotations }
     }
 
     /// The layer's bytes.
@@ -124,10 +109,7 @@ impl LegacyLayer {
     }
 
     fn descriptor(&self) -> Descriptor {
-        Descriptor {
-            annotations: self.annotations.clone(),
-            ..self.blob.descriptor().clone()
-        }
+        Descriptor { annotations: self.annotations.clone(), ..self.blob.descriptor().clone() }
     }
 }
 
@@ -151,37 +133,24 @@ pub fn append_layer(
     if let Some(content) = existing
         && manifest.layers.contains(&descriptor)
     {
-        return Ok(Stored {
-            manifest: content.clone(),
-            blobs: vec![layer.blob.clone()],
-        });
+        return Ok(Stored { manifest: content.clone(), blobs: vec![layer.blob.clone()] });
     }
     manifest.layers.push(descriptor);
     let count = manifest.layers.len();
     if count > limits.max_layers {
-        return Err(StorageError::Full {
-            count,
-            limit: limits.max_layers,
-        });
+        return Err(StorageError::Full { count, limit: limits.max_layers });
     }
     let config = legacy_config(&manifest.config.media_type, &manifest.layers);
     manifest.config = config.descriptor().clone();
-    Ok(Stored {
-        manifest: manifest.to_content(),
-        blobs: vec![config, layer.blob.clone()],
-    })
+    Ok(Stored { manifest: manifest.to_content(), blobs: vec![config, layer.blob.clone()] })
 }
 
 fn parse_legacy(content: &Content) -> Result<ImageManifest, StorageError> {
     match Manifest::parse(content, &touchmark_oci::Limits::default())? {
-        Manifest::Index(_) => Err(StorageError::NotLegacy {
-            media_type: content.media_type().to_owned(),
-        }),
+        Manifest::Index(_) => Err(StorageError::NotLegacy { media_type: content.media_type().to_owned() }),
         Manifest::Image(image) => match image.config.media_type.as_str() {
             media_type::OCI_CONFIG | media_type::DOCKER_CONFIG => Ok(image),
-            other => Err(StorageError::NotLegacy {
-                media_type: other.to_owned(),
-            }),
+            other => Err(StorageError::NotLegacy { media_type: other.to_owned() }),
         },
     }
 }
@@ -215,10 +184,7 @@ fn legacy_config(media_type: &str, layers: &[Descriptor]) -> Content {
         created: NEVER,
         history: vec![History { created: NEVER }; layers.len()],
         os: "",
-        rootfs: RootFs {
-            kind: "layers",
-            diff_ids: layers.iter().map(|layer| &layer.digest).collect(),
-        },
+        rootfs: RootFs { kind: "layers", diff_ids: layers.iter().map(|layer| &layer.digest).collect() },
         config: BTreeMap::new(),
     };
     // Writing strings to memory cannot fail.
@@ -308,10 +274,7 @@ pub struct Layers {
 /// The layers' media types decide. `artifactType` alone says too little: registries and clients lose it, or write the
 /// configuration's type instead, so it only counts for a manifest whose single layer has a type of no meaning.
 pub fn find_layers(manifest: &ImageManifest, limits: &Limits) -> Layers {
-    let artifact_type = manifest
-        .artifact_type
-        .as_deref()
-        .unwrap_or(&manifest.config.media_type);
+    let artifact_type = manifest.artifact_type.as_deref().unwrap_or(&manifest.config.media_type);
     let single = manifest.layers.len() == 1;
     let mut layers: Vec<Layer> = manifest
         .layers
@@ -319,10 +282,7 @@ pub fn find_layers(manifest: &ImageManifest, limits: &Limits) -> Layers {
         .filter_map(|descriptor| {
             let kind = kind_of(&descriptor.media_type)
                 .or_else(|| kind_of(artifact_type).filter(|kind| single && *kind == LayerKind::Bundle))?;
-            Some(Layer {
-                kind,
-                descriptor: descriptor.clone(),
-            })
+            Some(Layer { kind, descriptor: descriptor.clone() })
         })
         .collect();
     let omitted = layers.len().saturating_sub(limits.max_layers);
@@ -356,10 +316,7 @@ mod tests {
         let limits = Limits::default();
         let first = append_layer(None, &layer("a"), &limits).unwrap();
         let second = append_layer(Some(&first.manifest), &layer("b"), &limits).unwrap();
-        assert_eq!(
-            layers(&second.manifest),
-            [layer("a").descriptor(), layer("b").descriptor()]
-        );
+        assert_eq!(layers(&second.manifest), [layer("a").descriptor(), layer("b").descriptor()]);
         let config: touchmark_oci::ImageConfig = serde_json::from_slice(second.blobs[0].bytes()).unwrap();
         assert_eq!(config.rootfs.diff_ids, [Digest::of(b"a"), Digest::of(b"b")]);
         assert_eq!(config.history.len(), 2);
@@ -372,34 +329,19 @@ mod tests {
         let again = append_layer(Some(&first.manifest), &layer("a"), &limits).unwrap();
         assert_eq!(again.manifest, first.manifest);
         let other = LegacyLayer::signature(b"a".to_vec(), b"other signature");
-        assert_eq!(
-            layers(
-                &append_layer(Some(&first.manifest), &other, &limits)
-                    .unwrap()
-                    .manifest
-            )
-            .len(),
-            2
-        );
+        assert_eq!(layers(&append_layer(Some(&first.manifest), &other, &limits).unwrap().manifest).len(), 2);
     }
 
     #[test]
     fn annotations_of_the_manifest_and_of_foreign_layers_survive() {
         let mut foreign = layer("a").descriptor();
-        foreign
-            .annotations
-            .insert("dev.sigstore.cosign/bundle".to_owned(), "{}".to_owned());
-        let mut manifest = ImageManifest::new(
-            Descriptor::of(media_type::OCI_CONFIG, b"{}"),
-            vec![foreign.clone()],
-        );
+        foreign.annotations.insert("dev.sigstore.cosign/bundle".to_owned(), "{}".to_owned());
+        let mut manifest =
+            ImageManifest::new(Descriptor::of(media_type::OCI_CONFIG, b"{}"), vec![foreign.clone()]);
         manifest.annotations.insert("a".to_owned(), "b".to_owned());
         let stored = append_layer(Some(&manifest.to_content()), &layer("b"), &Limits::default()).unwrap();
         let found = parse_legacy(&stored.manifest).unwrap();
-        assert_eq!(
-            (&found.layers[0], &found.annotations),
-            (&foreign, &manifest.annotations)
-        );
+        assert_eq!((&found.layers[0], &found.annotations), (&foreign, &manifest.annotations));
     }
 
     #[test]
@@ -421,10 +363,7 @@ mod tests {
 
     #[test]
     fn refuses_to_write_more_layers_than_are_read() {
-        let limits = Limits {
-            max_layers: 1,
-            ..Limits::default()
-        };
+        let limits = Limits { max_layers: 1, ..Limits::default() };
         let first = append_layer(None, &layer("a"), &limits).unwrap();
         let error = append_layer(Some(&first.manifest), &layer("b"), &limits).unwrap_err();
         assert!(matches!(error, StorageError::Full { count: 2, limit: 1 }));
@@ -441,10 +380,7 @@ mod tests {
         let manifest = parse_bundle_manifest(&store().manifest);
         assert_eq!(
             manifest.annotations,
-            BTreeMap::from([(
-                "dev.sigstore.bundle.content".to_owned(),
-                "message-signature".to_owned()
-            )])
+            BTreeMap::from([("dev.sigstore.bundle.content".to_owned(), "message-signature".to_owned())])
         );
     }
 
@@ -458,20 +394,8 @@ mod tests {
         let sbom = Descriptor::of("application/spdx+json", b"2");
         let config = Descriptor::of(media_type::OCI_EMPTY, b"{}");
         let manifest = ImageManifest::new(config, vec![sbom, bundle.clone(), bundle.clone()]);
-        let found = find_layers(
-            &manifest,
-            &Limits {
-                max_layers: 1,
-                ..Limits::default()
-            },
-        );
-        assert_eq!(
-            found.layers,
-            [Layer {
-                kind: LayerKind::Bundle,
-                descriptor: bundle
-            }]
-        );
+        let found = find_layers(&manifest, &Limits { max_layers: 1, ..Limits::default() });
+        assert_eq!(found.layers, [Layer { kind: LayerKind::Bundle, descriptor: bundle }]);
         assert_eq!(found.omitted, 1);
     }
 

@@ -42,21 +42,15 @@ impl Verifier {
 
     /// Verifies every document: each becomes a claim (one for each known key that signed it) or a rejection.
     pub fn verify_all(&self, evidence: Evidence) -> Findings {
-        let Evidence {
-            subject,
-            items,
-            searched,
-            omitted,
-        } = evidence;
+        let Evidence { subject, items, searched, omitted } = evidence;
         let mut claims = Vec::new();
         let mut rejected = Vec::new();
         for item in items {
             match self.verify(&item.document, &subject) {
                 Ok(found) => {
-                    claims.extend(found.into_iter().map(|claim| Finding {
-                        origin: item.origin.clone(),
-                        claim,
-                    }));
+                    claims.extend(
+                        found.into_iter().map(|claim| Finding { origin: item.origin.clone(), claim }),
+                    );
                 }
                 Err(rejection) => rejected.push(Rejected {
                     alleged: Alleged::of(&item.document),
@@ -71,19 +65,15 @@ impl Verifier {
     fn verify(&self, document: &Document, subject: &PinnedRef) -> Result<Vec<Verified<Claim>>, Rejection> {
         let wanted = subject.digest();
         match document {
-            Document::Bundle(bundle) => self.authenticate(&Signed::bundled_envelope(bundle)?, |payload| {
-                self.read_claim(payload, wanted)
-            }),
-            Document::LegacySignature(layer) => self.authenticate(&Signed::simple_signing(layer), |_| {
-                read_simple_signing(layer, wanted)
-            }),
-            Document::LegacyAttestation(envelope) => self
-                .authenticate(&Signed::envelope(envelope), |payload| {
-                    self.read_claim(payload, wanted)
-                }),
-            Document::Malformed(source) => Err(Rejection::Malformed {
-                source: Arc::clone(source),
-            }),
+            Document::Bundle(bundle) => self
+                .authenticate(&Signed::bundled_envelope(bundle)?, |payload| self.read_claim(payload, wanted)),
+            Document::LegacySignature(layer) => {
+                self.authenticate(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
+            }
+            Document::LegacyAttestation(envelope) => {
+                self.authenticate(&Signed::envelope(envelope), |payload| self.read_claim(payload, wanted))
+            }
+            Document::Malformed(source) => Err(Rejection::Malformed { source: Arc::clone(source) }),
         }
     }
 
@@ -118,11 +108,7 @@ impl Verifier {
             entries => LogProof::NotVerified { entries },
         };
         let vouch = |key: &&PublicKey| {
-            Verified::new(
-                value.clone(),
-                Signer::Key(key.id().clone()),
-                Proof::new(log.clone()),
-            )
+            Verified::new(value.clone(), Signer::Key(key.id().clone()), Proof::new(log.clone()))
         };
         Ok(signers.iter().map(vouch).collect())
     }
@@ -131,19 +117,15 @@ impl Verifier {
         let tried = self.keys.len();
         let hint = match &signed.signer {
             SignerHint::Certificate { identity } => {
-                return Rejection::KeylessNotSupported {
-                    identity: identity.clone(),
-                };
+                return Rejection::KeylessNotSupported { identity: identity.clone() };
             }
             SignerHint::Key { hint } => hint.clone(),
         };
         let named = self.keys.iter().find(|key| Some(key.id().hint()) == hint);
         match named {
-            Some(key) => Rejection::SignatureInvalid {
-                key: key.id().clone(),
-                algorithm: key.algorithm(),
-                tried,
-            },
+            Some(key) => {
+                Rejection::SignatureInvalid { key: key.id().clone(), algorithm: key.algorithm(), tried }
+            }
             None => Rejection::NoKeyMatches { hint, tried },
         }
     }
@@ -153,13 +135,8 @@ impl Verifier {
         if statement.predicate_type() != predicate_types::COSIGN_SIGN {
             return Ok(Claim::Attestation(statement));
         }
-        let about = statement
-            .subjects()
-            .iter()
-            .find(|subject| subject.has_digest(wanted));
-        Ok(Claim::Signature {
-            annotations: about.map(|s| s.annotations.clone()).unwrap_or_default(),
-        })
+        let about = statement.subjects().iter().find(|subject| subject.has_digest(wanted));
+        Ok(Claim::Signature { annotations: about.map(|s| s.annotations.clone()).unwrap_or_default() })
     }
 
     fn read_statement(&self, payload: &Payload<'_>, wanted: &Digest) -> Result<Statement, Unfit> {
@@ -168,16 +145,11 @@ impl Verifier {
             Payload::Other => ("", b"".as_slice()),
         };
         if found != IN_TOTO_PAYLOAD {
-            return Err(Unfit::Type {
-                found: found.chars().take(100).collect(),
-            });
+            return Err(Unfit::Type { found: found.chars().take(100).collect() });
         }
         let statement = parse_statement(bytes, &self.limits)?;
         if !statement.is_about(wanted) {
-            return Err(Unfit::Subject {
-                found: subjects(&statement),
-                wanted: wanted.clone(),
-            });
+            return Err(Unfit::Subject { found: subjects(&statement), wanted: wanted.clone() });
         }
         Ok(statement)
     }
@@ -214,13 +186,7 @@ impl<'a> Signed<'a> {
         signer: SignerHint,
         log_entries: usize,
     ) -> Self {
-        Self {
-            message,
-            signatures: vec![signature],
-            payload: Payload::Other,
-            signer,
-            log_entries,
-        }
+        Self { message, signatures: vec![signature], payload: Payload::Other, signer, log_entries }
     }
 
     fn bundled_envelope(bundle: &'a Bundle) -> Result<Self, Rejection> {
@@ -236,11 +202,7 @@ impl<'a> Signed<'a> {
         if count != 1 {
             return Err(Rejection::SignatureCount { count });
         }
-        Ok(Self {
-            signer,
-            log_entries: bundle.log_entries(),
-            ..Self::envelope(envelope)
-        })
+        Ok(Self { signer, log_entries: bundle.log_entries(), ..Self::envelope(envelope) })
     }
 
     fn envelope(envelope: &'a Envelope) -> Self {
@@ -262,12 +224,7 @@ impl<'a> Signed<'a> {
 
     fn simple_signing(layer: &'a SimpleSigning) -> Self {
         let message = Message::Borrowed(layer.dangerous_payload());
-        Self::new(
-            message,
-            layer.signature(),
-            layer.signer_hint(),
-            usize::from(layer.has_log_entry()),
-        )
+        Self::new(message, layer.signature(), layer.signer_hint(), usize::from(layer.has_log_entry()))
     }
 
     fn is_by(&self, key: &PublicKey) -> bool {
@@ -296,40 +253,21 @@ impl Unfit {
     fn signed_by(self, key: &PublicKey) -> Rejection {
         let signer = key.id().clone();
         match self {
-            Self::Type { found } => Rejection::WrongPayloadType {
-                signer,
-                found,
-                wanted: IN_TOTO_PAYLOAD,
-            },
-            Self::Malformed(source) => Rejection::MalformedPayload {
-                signer,
-                source: Arc::new(source),
-            },
-            Self::Subject { found, wanted } => Rejection::WrongSubject {
-                signer,
-                found,
-                wanted,
-            },
+            Self::Type { found } => Rejection::WrongPayloadType { signer, found, wanted: IN_TOTO_PAYLOAD },
+            Self::Malformed(source) => Rejection::MalformedPayload { signer, source: Arc::new(source) },
+            Self::Subject { found, wanted } => Rejection::WrongSubject { signer, found, wanted },
         }
     }
 }
 
 fn read_simple_signing(layer: &SimpleSigning, wanted: &Digest) -> Result<Claim, Unfit> {
     if layer.digest() != wanted {
-        return Err(Unfit::Subject {
-            found: vec![layer.digest().to_string()],
-            wanted: wanted.clone(),
-        });
+        return Err(Unfit::Subject { found: vec![layer.digest().to_string()], wanted: wanted.clone() });
     }
-    Ok(Claim::Signature {
-        annotations: layer.annotations(),
-    })
+    Ok(Claim::Signature { annotations: layer.annotations() })
 }
 
 fn subjects(statement: &Statement) -> Vec<String> {
     let digests = statement.subjects().iter().flat_map(|subject| &subject.digest);
-    digests
-        .take(SUBJECTS_SHOWN)
-        .map(|(algorithm, hex)| format!("{algorithm}:{hex}"))
-        .collect()
+    digests.take(SUBJECTS_SHOWN).map(|(algorithm, hex)| format!("{algorithm}:{hex}")).collect()
 }

@@ -1,10 +1,5 @@
 //! What cosign 2 and 3 signed (testdata/cosign) verifies, and only with the right key and for the right image.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use touchmark_oci::{Content, ImageManifest, Manifest, media_type};
 use touchmark_sigstore::storage::{DSSE_LAYER, LayerKind, Stored, find_layers, store_bundle};
@@ -41,11 +36,7 @@ fn claim(key: &str, document: Document) -> Claim {
     let known = fixture_key(key);
     let id = known.id().clone();
     let findings = verify(vec![known], fixture_image(), document);
-    assert!(
-        findings.rejected().is_empty(),
-        "{key}: {}",
-        findings.rejected()[0].rejection
-    );
+    assert!(findings.rejected().is_empty(), "{key}: {}", findings.rejected()[0].rejection);
     let claim = &findings.claims()[0].claim;
     assert_eq!(claim.signer(), &Signer::Key(id));
     assert_eq!(claim.proof().log, LogProof::NotShown);
@@ -69,14 +60,8 @@ fn assert_attested(claim: Claim) {
 #[test]
 fn bundles_of_cosign_3_verify() {
     for key in ["p256", "p384", "rsa2048"] {
-        assert_signed(claim(
-            key,
-            document(&format!("sign.{key}"), &format!("sign.{key}.bundle.json")),
-        ));
-        assert_attested(claim(
-            key,
-            document(&format!("attest.{key}"), &format!("attest.{key}.bundle.json")),
-        ));
+        assert_signed(claim(key, document(&format!("sign.{key}"), &format!("sign.{key}.bundle.json"))));
+        assert_attested(claim(key, document(&format!("attest.{key}"), &format!("attest.{key}.bundle.json"))));
     }
 }
 
@@ -94,13 +79,7 @@ fn ed25519ph_of_cosign_3_is_refused_and_says_why() {
     let document = document("sign.ed25519", "sign.ed25519.bundle.json");
     let findings = verify(vec![fixture_key("ed25519")], fixture_image(), document);
     let rejection = &findings.rejected()[0].rejection;
-    assert!(matches!(
-        rejection,
-        Rejection::SignatureInvalid {
-            algorithm: KeyAlgorithm::Ed25519,
-            ..
-        }
-    ));
+    assert!(matches!(rejection, Rejection::SignatureInvalid { algorithm: KeyAlgorithm::Ed25519, .. }));
     assert!(rejection.to_string().contains("Ed25519ph"));
 }
 
@@ -115,35 +94,23 @@ fn another_key_or_another_image_is_rejected() {
         let others = vec![fixture_key("p384"), fixture_key("cosign2")];
         let findings = verify(others, fixture_image(), document(name, layer));
         let rejection = &findings.rejected()[0].rejection;
-        assert!(
-            matches!(rejection, Rejection::NoKeyMatches { tried: 2, .. }),
-            "{name}: {rejection}"
-        );
+        assert!(matches!(rejection, Rejection::NoKeyMatches { tried: 2, .. }), "{name}: {rejection}");
         let findings = verify(vec![fixture_key("p256")], image(), document(name, layer));
         let rejection = &findings.rejected()[0].rejection;
-        assert!(
-            matches!(rejection, Rejection::WrongSubject { .. }),
-            "{name}: {rejection}"
-        );
+        assert!(matches!(rejection, Rejection::WrongSubject { .. }), "{name}: {rejection}");
     }
 }
 
 fn verify_blob(key: &str, signature: &str) -> Result<usize, Rejection> {
     let signature = BlobSignature::parse(&fixture(signature), &Limits::default()).unwrap();
     let verifier = Verifier::new(vec![fixture_key(key)], Limits::default());
-    Ok(verifier
-        .verify_blob(Artifact::Bytes(&fixture("blob.txt")), &signature)?
-        .len())
+    Ok(verifier.verify_blob(Artifact::Bytes(&fixture("blob.txt")), &signature)?.len())
 }
 
 #[test]
 fn blob_signatures_of_both_verify() {
     for key in KEYS {
-        assert_eq!(
-            verify_blob(key, &format!("blob.{key}.bundle.json")).unwrap(),
-            1,
-            "{key}"
-        );
+        assert_eq!(verify_blob(key, &format!("blob.{key}.bundle.json")).unwrap(), 1, "{key}");
         assert_eq!(verify_blob(key, &format!("blob.{key}.sig")).unwrap(), 1, "{key}");
     }
 }
@@ -164,9 +131,7 @@ fn a_digest_is_enough_where_the_signature_is_over_it() {
         let signature =
             BlobSignature::parse(&fixture(&format!("blob.{key}.bundle.json")), &Limits::default());
         let verifier = Verifier::new(vec![fixture_key(key)], Limits::default());
-        let verified = verifier
-            .verify_blob(Artifact::Digest(&digest), &signature.unwrap())
-            .unwrap();
+        let verified = verifier.verify_blob(Artifact::Digest(&digest), &signature.unwrap()).unwrap();
         assert_eq!(*verified[0], digest);
     }
 }
@@ -178,10 +143,7 @@ fn keys_are_named_as_cosign_names_them() {
         assert_eq!(public.to_pem().into_bytes(), fixture(&format!("{key}.pub")));
         let bundle: serde_json::Value =
             serde_json::from_slice(&fixture(&format!("sign.{key}.bundle.json"))).unwrap();
-        assert_eq!(
-            bundle["verificationMaterial"]["publicKey"]["hint"],
-            public.id().hint()
-        );
+        assert_eq!(bundle["verificationMaterial"]["publicKey"]["hint"], public.id().hint());
     }
 }
 
@@ -189,13 +151,7 @@ fn keys_are_named_as_cosign_names_them() {
 fn weak_and_unknown_keys_are_refused() {
     use touchmark_sigstore::KeyError;
     let parse = |name| String::from_utf8(fixture(name)).unwrap().parse::<PublicKey>();
-    assert!(matches!(
-        parse("weak-rsa1024.pub"),
-        Err(KeyError::WeakRsa {
-            bits: 1024,
-            minimum: 2048
-        })
-    ));
+    assert!(matches!(parse("weak-rsa1024.pub"), Err(KeyError::WeakRsa { bits: 1024, minimum: 2048 })));
     assert!(matches!(parse("p521.pub"), Err(KeyError::Invalid { .. })));
 }
 
@@ -206,10 +162,8 @@ fn a_bundle_is_stored_as_cosign_stores_it() {
         let created = &theirs.annotations["org.opencontainers.image.created"];
         let bytes = fixture(&format!("{name}.bundle.json"));
         let subject = theirs.subject.clone().unwrap();
-        let Stored {
-            manifest: ours,
-            blobs,
-        } = store_bundle(bytes, &subject, Some(created), &Limits::default()).unwrap();
+        let Stored { manifest: ours, blobs } =
+            store_bundle(bytes, &subject, Some(created), &Limits::default()).unwrap();
         let mut expected = theirs;
         // Not in the specification's descriptor of an empty configuration.
         expected.config.artifact_type = None;
@@ -222,17 +176,11 @@ fn a_bundle_is_stored_as_cosign_stores_it() {
 fn an_index_entry_may_lose_the_artifact_type_and_the_manifest_too() {
     let mut manifest = manifest(fixture("sign.p256.manifest.json"));
     manifest.artifact_type = None;
-    assert_eq!(
-        find_layers(&manifest, &Limits::default()).layers[0].kind,
-        LayerKind::Bundle
-    );
+    assert_eq!(find_layers(&manifest, &Limits::default()).layers[0].kind, LayerKind::Bundle);
     manifest.layers[0].media_type = "application/octet-stream".to_owned();
     assert!(find_layers(&manifest, &Limits::default()).layers.is_empty());
     manifest.artifact_type = Some(touchmark_sigstore::BUNDLE_V03.to_owned());
-    assert_eq!(
-        find_layers(&manifest, &Limits::default()).layers[0].kind,
-        LayerKind::Bundle
-    );
+    assert_eq!(find_layers(&manifest, &Limits::default()).layers[0].kind, LayerKind::Bundle);
 }
 
 #[test]
@@ -243,11 +191,7 @@ fn a_legacy_manifest_is_written_as_cosign_writes_it() {
         let theirs = manifest(fixture(&format!("legacy.p256.{kind}.manifest.json")));
         let bytes = fixture(&format!("legacy.p256.{kind}.layer.json"));
         let layer = match Document::read(
-            if kind == "sig" {
-                LayerKind::SimpleSigning
-            } else {
-                LayerKind::Envelope
-            },
+            if kind == "sig" { LayerKind::SimpleSigning } else { LayerKind::Envelope },
             &bytes,
             &theirs.layers[0].annotations,
             &limits,
@@ -273,14 +217,9 @@ fn a_legacy_manifest_is_written_as_cosign_writes_it() {
 fn our_simple_signing_payload_is_cosigns() {
     let theirs = fixture("legacy.p256.sig.layer.json");
     let parsed: serde_json::Value = serde_json::from_slice(&theirs).unwrap();
-    let reference = parsed["critical"]["identity"]["docker-reference"]
-        .as_str()
-        .unwrap();
+    let reference = parsed["critical"]["identity"]["docker-reference"].as_str().unwrap();
     let annotations = [("env".to_owned(), "prod".into())].into();
-    assert_eq!(
-        SimpleSigning::payload_for(reference, fixture_image().digest(), &annotations),
-        theirs
-    );
+    assert_eq!(SimpleSigning::payload_for(reference, fixture_image().digest(), &annotations), theirs);
     assert_eq!(SIMPLE_SIGNING, "application/vnd.dev.cosign.simplesigning.v1+json");
 }
 

@@ -1,10 +1,5 @@
 //! One valid document of each kind; one promise broken at a time; each has its own rejection.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 use touchmark_attestation::IN_TOTO_PAYLOAD;
@@ -41,30 +36,19 @@ fn the_valid_documents_are_valid() {
         (read_envelope(&envelope(&key, SIGN)), true),
     ] {
         let findings = verify(vec![key.public()], image(), document);
-        assert_eq!(
-            matches!(*findings.claims()[0].claim, Claim::Signature { .. }),
-            is_signature
-        );
+        assert_eq!(matches!(*findings.claims()[0].claim, Claim::Signature { .. }), is_signature);
         assert!(findings.rejected().is_empty());
     }
 }
 
 fn envelope(key: &TestKey, predicate_type: &str) -> Value {
-    key.envelope(
-        IN_TOTO_PAYLOAD,
-        statement(predicate_type, IMAGE).to_string().as_bytes(),
-    )
+    key.envelope(IN_TOTO_PAYLOAD, statement(predicate_type, IMAGE).to_string().as_bytes())
 }
 
 fn simple_signing_layer(key: &TestKey, payload: &Value) -> Document {
     let payload = payload.to_string();
     let annotations = signature_annotation(&key.sign(payload.as_bytes()));
-    Document::read(
-        LayerKind::SimpleSigning,
-        payload.as_bytes(),
-        &annotations,
-        &Limits::default(),
-    )
+    Document::read(LayerKind::SimpleSigning, payload.as_bytes(), &annotations, &Limits::default())
 }
 
 #[test]
@@ -86,9 +70,7 @@ fn a_key_that_is_not_known_signs_nothing() {
 #[test]
 fn a_rejected_document_is_told_apart_by_what_it_says_it_is() {
     let (key, other) = (TestKey::generate(), TestKey::generate());
-    let sbom = || Alleged::Attestation {
-        predicate_type: SBOM.to_owned(),
-    };
+    let sbom = || Alleged::Attestation { predicate_type: SBOM.to_owned() };
     let raw = |payload_type: &str, payload: &str| {
         read_bundle(&key.bundle(&key.envelope(payload_type, payload.as_bytes())))
     };
@@ -98,23 +80,11 @@ fn a_rejected_document_is_told_apart_by_what_it_says_it_is() {
         (read_bundle(&key.bundle(&envelope(&key, SBOM))), sbom()),
         (read_envelope(&envelope(&key, SIGN)), Alleged::Signature),
         (read_envelope(&envelope(&key, SBOM)), sbom()),
-        (
-            simple_signing_layer(&key, &simple_signing(IMAGE)),
-            Alleged::Signature,
-        ),
+        (simple_signing_layer(&key, &simple_signing(IMAGE)), Alleged::Signature),
         (read_bundle(&key.blob_bundle(b"blob")), Alleged::Signature),
         (read_bundle(&json!({})), Alleged::Unknown),
-        (
-            raw("application/json", r#"{"predicateType":"x:y"}"#),
-            Alleged::Unknown,
-        ),
-        (
-            raw(
-                IN_TOTO_PAYLOAD,
-                r#"{"predicateType":"x:y","predicateType":"x:z"}"#,
-            ),
-            Alleged::Unknown,
-        ),
+        (raw("application/json", r#"{"predicateType":"x:y"}"#), Alleged::Unknown),
+        (raw(IN_TOTO_PAYLOAD, r#"{"predicateType":"x:y","predicateType":"x:z"}"#), Alleged::Unknown),
         (raw(IN_TOTO_PAYLOAD, &long), Alleged::Unknown),
     ] {
         let findings = verify(vec![other.public()], image(), document);
@@ -135,10 +105,7 @@ fn a_rejection_names_keys_by_id_and_quotes_little_of_what_a_stranger_wrote() {
     assert!(message(&key.public().id().hint()).ends_with(&format!("it names key {id}")));
     assert!(message("my\nkey").ends_with(r#"it names key "my\nkey""#));
     let long = message(&"é".repeat(100_000));
-    assert!(
-        long.contains(&"é".repeat(128)) && long.chars().count() < 300,
-        "{long}"
-    );
+    assert!(long.contains(&"é".repeat(128)) && long.chars().count() < 300, "{long}");
 }
 
 #[test]
@@ -161,18 +128,11 @@ fn a_changed_payload_or_signature_is_invalid() {
 #[test]
 fn a_wrong_hint_changes_nothing() {
     let (key, other) = (TestKey::generate(), TestKey::generate());
-    for hint in [
-        json!({}),
-        json!({"hint": "x"}),
-        json!({"hint": other.public().id().hint()}),
-    ] {
+    for hint in [json!({}), json!({"hint": "x"}), json!({"hint": other.public().id().hint()})] {
         let mut bundle = key.sign_bundle();
         bundle["verificationMaterial"]["publicKey"] = hint;
         let findings = verify(vec![other.public(), key.public()], image(), read_bundle(&bundle));
-        assert_eq!(
-            findings.claims()[0].claim.signer().to_string(),
-            format!("key {}", key.public().id())
-        );
+        assert_eq!(findings.claims()[0].claim.signer().to_string(), format!("key {}", key.public().id()));
     }
 }
 
@@ -200,10 +160,7 @@ fn the_digest_under_another_algorithms_name_is_the_wrong_subject() {
     let mut renamed = statement(SIGN, IMAGE);
     renamed["subject"][0]["digest"] = json!({"sha512": Digest::of(IMAGE).hex()});
     let bundle = key.bundle(&key.envelope(IN_TOTO_PAYLOAD, renamed.to_string().as_bytes()));
-    assert!(matches!(
-        rejection(vec![key.public()], read_bundle(&bundle)),
-        Rejection::WrongSubject { .. }
-    ));
+    assert!(matches!(rejection(vec![key.public()], read_bundle(&bundle)), Rejection::WrongSubject { .. }));
 }
 
 #[test]
@@ -212,10 +169,7 @@ fn the_name_of_a_subject_proves_nothing() {
     let mut named = statement(SIGN, OTHER);
     named["subject"][0]["name"] = json!(image().to_string());
     let bundle = key.bundle(&key.envelope(IN_TOTO_PAYLOAD, named.to_string().as_bytes()));
-    assert!(matches!(
-        rejection(vec![key.public()], read_bundle(&bundle)),
-        Rejection::WrongSubject { .. }
-    ));
+    assert!(matches!(rejection(vec![key.public()], read_bundle(&bundle)), Rejection::WrongSubject { .. }));
 }
 
 #[test]
@@ -242,9 +196,7 @@ fn a_signed_payload_that_is_no_statement_or_two_at_once_is_malformed() {
     };
     assert!(matches!(&*reject("{}"), PayloadError::Statement(_)));
     let twice =
-        statement(SIGN, IMAGE)
-            .to_string()
-            .replacen(r#""predicate":"#, r#""predicate":1,"predicate":"#, 1);
+        statement(SIGN, IMAGE).to_string().replacen(r#""predicate":"#, r#""predicate":1,"predicate":"#, 1);
     assert!(
         matches!(&*reject(&twice), PayloadError::Json(JsonError::DuplicateMember { name }) if name == "predicate")
     );
@@ -253,10 +205,7 @@ fn a_signed_payload_that_is_no_statement_or_two_at_once_is_malformed() {
         &format!(r#""predicate":{}1{}"#, "[".repeat(110), "]".repeat(110)),
         1,
     );
-    assert!(matches!(
-        &*reject(&deep),
-        PayloadError::Json(JsonError::TooDeep { limit: 100 })
-    ));
+    assert!(matches!(&*reject(&deep), PayloadError::Json(JsonError::TooDeep { limit: 100 })));
 }
 
 #[test]
@@ -277,15 +226,9 @@ fn a_legacy_envelope_with_several_signatures_gives_a_claim_for_each_known_key() 
     shared["signatures"] = json!(signatures);
     let keys = vec![one.public(), two.public(), one.public()];
     let findings = verify(keys, image(), read_envelope(&shared));
-    let signers: Vec<String> = findings
-        .claims()
-        .iter()
-        .map(|found| found.claim.signer().to_string())
-        .collect();
-    assert_eq!(
-        signers,
-        [one, two].map(|key| format!("key {}", key.public().id()))
-    );
+    let signers: Vec<String> =
+        findings.claims().iter().map(|found| found.claim.signer().to_string()).collect();
+    assert_eq!(signers, [one, two].map(|key| format!("key {}", key.public().id())));
 }
 
 #[test]
@@ -305,10 +248,7 @@ fn a_certificate_is_keyless_even_beside_a_valid_signature() {
         let mut bundle = key.sign_bundle();
         bundle["verificationMaterial"] = material;
         let rejection = rejection(vec![key.public()], read_bundle(&bundle));
-        assert!(matches!(
-            rejection,
-            Rejection::KeylessNotSupported { identity: None }
-        ));
+        assert!(matches!(rejection, Rejection::KeylessNotSupported { identity: None }));
     }
 }
 
@@ -317,22 +257,11 @@ fn a_legacy_layer_with_a_certificate_and_no_known_key_is_keyless() {
     let (key, other) = (TestKey::generate(), TestKey::generate());
     let payload = simple_signing(IMAGE).to_string();
     let mut annotations = signature_annotation(&key.sign(payload.as_bytes()));
-    annotations.insert(
-        "dev.sigstore.cosign/certificate".to_owned(),
-        "-----BEGIN CERTIFICATE-----".to_owned(),
-    );
-    let read = || {
-        Document::read(
-            LayerKind::SimpleSigning,
-            payload.as_bytes(),
-            &annotations,
-            &Limits::default(),
-        )
-    };
-    assert!(matches!(
-        rejection(vec![other.public()], read()),
-        Rejection::KeylessNotSupported { .. }
-    ));
+    annotations
+        .insert("dev.sigstore.cosign/certificate".to_owned(), "-----BEGIN CERTIFICATE-----".to_owned());
+    let read =
+        || Document::read(LayerKind::SimpleSigning, payload.as_bytes(), &annotations, &Limits::default());
+    assert!(matches!(rejection(vec![other.public()], read()), Rejection::KeylessNotSupported { .. }));
     assert_eq!(verify(vec![key.public()], image(), read()).claims().len(), 1);
 }
 
@@ -345,24 +274,14 @@ fn log_entries_are_counted_and_not_believed() {
         "integratedTime": "1700000000", "canonicalizedBody": "e30=",
     }]);
     let findings = verify(vec![key.public()], image(), read_bundle(&bundle));
-    assert_eq!(
-        findings.claims()[0].claim.proof().log,
-        LogProof::NotVerified { entries: 1 }
-    );
+    assert_eq!(findings.claims()[0].claim.proof().log, LogProof::NotVerified { entries: 1 });
     let payload = simple_signing(IMAGE).to_string();
     let mut annotations = signature_annotation(&key.sign(payload.as_bytes()));
     annotations.insert("dev.sigstore.cosign/bundle".to_owned(), "{}".to_owned());
-    let layer = Document::read(
-        LayerKind::SimpleSigning,
-        payload.as_bytes(),
-        &annotations,
-        &Limits::default(),
-    );
+    let layer =
+        Document::read(LayerKind::SimpleSigning, payload.as_bytes(), &annotations, &Limits::default());
     let findings = verify(vec![key.public()], image(), layer);
-    assert_eq!(
-        findings.claims()[0].claim.proof().log,
-        LogProof::NotVerified { entries: 1 }
-    );
+    assert_eq!(findings.claims()[0].claim.proof().log, LogProof::NotVerified { entries: 1 });
 }
 
 #[test]
@@ -398,26 +317,17 @@ fn ambiguous_or_oversized_bundles_are_rejected() {
     let text = key.sign_bundle().to_string();
     let twice = text.replacen(r#""mediaType":"#, r#""mediaType":"x","mediaType":"#, 1);
     let error = Bundle::parse(twice.as_bytes(), &Limits::default()).unwrap_err();
-    assert!(matches!(
-        error,
-        BundleError::Json(JsonError::DuplicateMember { .. })
-    ));
+    assert!(matches!(error, BundleError::Json(JsonError::DuplicateMember { .. })));
     let mut limits = Limits::default();
     limits.max_bundle_bytes = text.len() - 1;
-    assert!(matches!(
-        Bundle::parse(text.as_bytes(), &limits),
-        Err(BundleError::TooLarge { .. })
-    ));
+    assert!(matches!(Bundle::parse(text.as_bytes(), &limits), Err(BundleError::TooLarge { .. })));
     let mut limits = Limits::default();
     limits.max_log_entries = 0;
     let mut bundle = key.sign_bundle();
     bundle["verificationMaterial"]["timestampVerificationData"] =
         json!({"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}]});
     let error = Bundle::parse(bundle.to_string().as_bytes(), &limits).unwrap_err();
-    assert!(matches!(
-        error,
-        BundleError::TooManyLogEntries { count: 1, limit: 0 }
-    ));
+    assert!(matches!(error, BundleError::TooManyLogEntries { count: 1, limit: 0 }));
 }
 
 #[test]
@@ -427,30 +337,19 @@ fn malformed_layers_are_rejected_with_what_is_wrong() {
         let annotations =
             signature.map(|text| ("dev.cosignproject.cosign/signature".to_owned(), text.to_owned()));
         let annotations = annotations.into_iter().collect();
-        Document::read(
-            LayerKind::SimpleSigning,
-            payload.as_bytes(),
-            &annotations,
-            &Limits::default(),
-        )
+        Document::read(LayerKind::SimpleSigning, payload.as_bytes(), &annotations, &Limits::default())
     };
     let valid = simple_signing(IMAGE).to_string();
     let cut = |document: Document| match malformed(&document) {
         DocumentError::SimpleSigning(error) => error.to_string(),
         other => panic!("{other}"),
     };
-    assert_eq!(
-        cut(read(&valid, None)),
-        SimpleSigningError::NoSignature.to_string()
-    );
+    assert_eq!(cut(read(&valid, None)), SimpleSigningError::NoSignature.to_string());
     assert!(cut(read(&valid, Some("*"))).contains("not base64"));
     assert!(cut(read("{}", Some(""))).contains("not valid"));
     assert!(
-        cut(read(
-            &valid.replace("cosign container", "atomic container"),
-            Some("")
-        ))
-        .contains("atomic container")
+        cut(read(&valid.replace("cosign container", "atomic container"), Some("")))
+            .contains("atomic container")
     );
     assert!(cut(read(&valid.replacen('{', r#"{"optional":null,"#, 1), Some(""))).contains("not readable"));
     let document = read(&"x".repeat((1 << 20) + 1), Some(""));
@@ -462,12 +361,7 @@ fn malformed_layers_are_rejected_with_what_is_wrong() {
     assert!(matches!(rejection, Rejection::Malformed { .. }));
     let document = read_envelope(&json!({"payloadType": 1}));
     assert!(matches!(malformed(&document), DocumentError::Envelope(_)));
-    let document = Document::read(
-        LayerKind::Envelope,
-        br#"{"a":1,"a":2}"#,
-        &[].into(),
-        &Limits::default(),
-    );
+    let document = Document::read(LayerKind::Envelope, br#"{"a":1,"a":2}"#, &[].into(), &Limits::default());
     assert!(matches!(malformed(&document), DocumentError::Json(_)));
 }
 
@@ -477,47 +371,24 @@ fn a_blob_bundle_holds_for_its_blob_only() {
     let verifier = Verifier::new(vec![key.public()], Limits::default());
     let check = |bundle: &Value, blob: &[u8]| {
         let signature = BlobSignature::parse(bundle.to_string().as_bytes(), &Limits::default()).unwrap();
-        verifier
-            .verify_blob(Artifact::Bytes(blob), &signature)
-            .map(|verified| (*verified[0]).clone())
+        verifier.verify_blob(Artifact::Bytes(blob), &signature).map(|verified| (*verified[0]).clone())
     };
     let valid = key.blob_bundle(b"blob");
     assert_eq!(check(&valid, b"blob").unwrap(), Digest::of(b"blob"));
-    assert!(matches!(
-        check(&valid, b"other"),
-        Err(Rejection::WrongArtifact { .. })
-    ));
+    assert!(matches!(check(&valid, b"other"), Err(Rejection::WrongArtifact { .. })));
     let mut no_digest = valid.clone();
-    no_digest["messageSignature"]
-        .as_object_mut()
-        .unwrap()
-        .remove("messageDigest");
+    no_digest["messageSignature"].as_object_mut().unwrap().remove("messageDigest");
     assert!(check(&no_digest, b"blob").is_ok());
-    assert!(matches!(
-        check(&no_digest, b"other"),
-        Err(Rejection::SignatureInvalid { .. })
-    ));
+    assert!(matches!(check(&no_digest, b"other"), Err(Rejection::SignatureInvalid { .. })));
     let mut lying = valid.clone();
     lying["messageSignature"]["messageDigest"] =
         key.blob_bundle(b"other")["messageSignature"]["messageDigest"].clone();
-    assert!(matches!(
-        check(&lying, b"blob"),
-        Err(Rejection::WrongArtifact { .. })
-    ));
-    assert!(matches!(
-        check(&lying, b"other"),
-        Err(Rejection::SignatureInvalid { .. })
-    ));
-    assert!(matches!(
-        check(&key.sign_bundle(), b"blob"),
-        Err(Rejection::NotABlobSignature)
-    ));
+    assert!(matches!(check(&lying, b"blob"), Err(Rejection::WrongArtifact { .. })));
+    assert!(matches!(check(&lying, b"other"), Err(Rejection::SignatureInvalid { .. })));
+    assert!(matches!(check(&key.sign_bundle(), b"blob"), Err(Rejection::NotABlobSignature)));
     let mut certified = valid;
     certified["verificationMaterial"] = json!({"certificate": {"rawBytes": "AAAA"}});
-    assert!(matches!(
-        check(&certified, b"blob"),
-        Err(Rejection::KeylessNotSupported { .. })
-    ));
+    assert!(matches!(check(&certified, b"blob"), Err(Rejection::KeylessNotSupported { .. })));
 }
 
 #[test]
@@ -526,13 +397,9 @@ fn a_blob_attestation_holds_for_its_subject_only() {
     let verifier = Verifier::new(vec![key.public()], Limits::default());
     let bundle = key.bundle(&envelope(&key, SBOM));
     let bundle = Bundle::parse(bundle.to_string().as_bytes(), &Limits::default()).unwrap();
-    let verified = verifier
-        .verify_blob_attestation(&Digest::of(IMAGE), &bundle)
-        .unwrap();
+    let verified = verifier.verify_blob_attestation(&Digest::of(IMAGE), &bundle).unwrap();
     assert_eq!(verified[0].predicate_type(), SBOM);
-    let error = verifier
-        .verify_blob_attestation(&Digest::of(OTHER), &bundle)
-        .unwrap_err();
+    let error = verifier.verify_blob_attestation(&Digest::of(OTHER), &bundle).unwrap_err();
     assert!(matches!(error, Rejection::WrongSubject { .. }));
 }
 
@@ -540,14 +407,8 @@ fn a_blob_attestation_holds_for_its_subject_only() {
 fn what_is_no_blob_signature_is_refused() {
     let parse = |text: &str| BlobSignature::parse(text.as_bytes(), &Limits::default());
     assert!(matches!(parse("not base64!"), Err(BlobSignatureError::Base64(_))));
-    assert!(matches!(
-        parse(r#"{"base64Signature":"*"}"#),
-        Err(BlobSignatureError::Base64(_))
-    ));
-    assert!(matches!(
-        parse(r#"{"a":1,"a":1}"#),
-        Err(BlobSignatureError::Json(_))
-    ));
+    assert!(matches!(parse(r#"{"base64Signature":"*"}"#), Err(BlobSignatureError::Base64(_))));
+    assert!(matches!(parse(r#"{"a":1,"a":1}"#), Err(BlobSignatureError::Json(_))));
     assert!(matches!(parse("{}"), Err(BlobSignatureError::Bundle(_))));
     let mut limits = Limits::default();
     limits.max_bundle_bytes = 1;
@@ -561,10 +422,7 @@ fn what_is_no_blob_signature_is_refused() {
 fn a_rejection_says_what_was_found_and_what_was_wanted() {
     let (key, other) = (TestKey::generate(), TestKey::generate());
     let text = rejection(vec![other.public()], read_bundle(&key.sign_bundle())).to_string();
-    assert!(
-        text.starts_with("none of 1 keys made the signature; it names key "),
-        "{text}"
-    );
+    assert!(text.starts_with("none of 1 keys made the signature; it names key "), "{text}");
     let bundle = key.bundle(&key.envelope(IN_TOTO_PAYLOAD, statement(SIGN, OTHER).to_string().as_bytes()));
     let text = rejection(vec![key.public()], read_bundle(&bundle)).to_string();
     assert!(

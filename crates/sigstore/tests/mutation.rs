@@ -1,9 +1,5 @@
 //! No changed byte of a signed document changes what is claimed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -56,12 +52,7 @@ fn no_flipped_bit_of_a_bundle_goes_unnoticed_but_in_its_hint() {
     let text = String::from_utf8(bytes.clone()).unwrap();
     let hint = fixture_key("p256").id().hint();
     assert!(text.contains(&hint));
-    flip_all(
-        LayerKind::Bundle,
-        &bytes,
-        &BTreeMap::new(),
-        &[r#""hint":""#, &hint],
-    );
+    flip_all(LayerKind::Bundle, &bytes, &BTreeMap::new(), &[r#""hint":""#, &hint]);
 }
 
 #[test]

@@ -2,11 +2,7 @@
 //!
 //! `crates/README.md` explains the rows. The rules themselves are plain functions over a [`Graph`], so that this file also
 //! shows that each of them fails where it should.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod workspace;
 
@@ -69,10 +65,7 @@ fn pure_crates_reach_no_runtime_and_no_network() {
 fn the_webhook_does_not_reach_signing() {
     let graph = everything();
     assert_eq!(graph.path("touchmark-webhook", "touchmark-sign"), None);
-    assert!(
-        graph.path("touchmark-cli", "touchmark-sign").is_some(),
-        "the graph has no arrows at all"
-    );
+    assert!(graph.path("touchmark-cli", "touchmark-sign").is_some(), "the graph has no arrows at all");
 }
 
 /// Packages by name, with the names that each depends on.
@@ -111,12 +104,7 @@ fn row(package: &str) -> Option<usize> {
 }
 
 fn crates_without_row(graph: &Graph) -> Vec<String> {
-    graph
-        .normal
-        .keys()
-        .filter(|name| *name != TESTKIT && row(name).is_none())
-        .cloned()
-        .collect()
+    graph.normal.keys().filter(|name| *name != TESTKIT && row(name).is_none()).cloned().collect()
 }
 
 fn upward_arrows(graph: &Graph) -> Vec<String> {
@@ -130,9 +118,7 @@ fn upward_arrows(graph: &Graph) -> Vec<String> {
             .collect::<Vec<_>>()
     };
     let mut found = arrows(&graph.normal, &|from, to| to != TESTKIT && points_down(from, to));
-    found.extend(arrows(&graph.dev, &|from, to| {
-        to == TESTKIT || points_down(from, to)
-    }));
+    found.extend(arrows(&graph.dev, &|from, to| to == TESTKIT || points_down(from, to)));
     found
 }
 
@@ -153,14 +139,8 @@ fn own_crates() -> Graph {
         let name = text(&package["name"]);
         graph.normal.entry(name.clone()).or_default();
         for dependency in package["dependencies"].as_array().unwrap() {
-            let map = if dependency["kind"] == "dev" {
-                &mut graph.dev
-            } else {
-                &mut graph.normal
-            };
-            map.entry(name.clone())
-                .or_default()
-                .insert(text(&dependency["name"]));
+            let map = if dependency["kind"] == "dev" { &mut graph.dev } else { &mut graph.normal };
+            map.entry(name.clone()).or_default().insert(text(&dependency["name"]));
         }
     }
     graph
@@ -179,11 +159,7 @@ fn everything() -> Graph {
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
         let name = &names[&text(&node["id"])];
         let normal = node["deps"].as_array().unwrap().iter().filter(|dep| {
-            dep["dep_kinds"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|dep_kind| dep_kind["kind"].is_null())
+            dep["dep_kinds"].as_array().unwrap().iter().any(|dep_kind| dep_kind["kind"].is_null())
         });
         graph
             .normal
@@ -197,11 +173,7 @@ fn everything() -> Graph {
 fn host() -> String {
     let output = Command::new(env!("CARGO")).arg("-vV").output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap();
-    version
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))
-        .unwrap()
-        .to_owned()
+    version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
 fn text(value: &Value) -> String {
@@ -215,9 +187,7 @@ mod rules {
         let mut graph = Graph::default();
         for (map, arrows) in [(&mut graph.normal, normal), (&mut graph.dev, dev)] {
             for (from, to) in arrows {
-                map.entry((*from).to_owned())
-                    .or_default()
-                    .insert((*to).to_owned());
+                map.entry((*from).to_owned()).or_default().insert((*to).to_owned());
             }
         }
         graph
@@ -237,10 +207,7 @@ mod rules {
 
     #[test]
     fn an_arrow_to_a_lower_row_is_fine() {
-        let graph = graph(
-            &[("touchmark-verify", "touchmark-oci"), ("touchmark-oci", "serde")],
-            &[],
-        );
+        let graph = graph(&[("touchmark-verify", "touchmark-oci"), ("touchmark-oci", "serde")], &[]);
         assert!(upward_arrows(&graph).is_empty());
     }
 
@@ -267,36 +234,20 @@ mod rules {
 
     #[test]
     fn a_runtime_deep_under_a_pure_crate_is_found_with_its_path() {
-        let graph = graph(
-            &[
-                ("touchmark-sbom", "deep"),
-                ("deep", "deeper"),
-                ("deeper", "tokio"),
-            ],
-            &[],
-        );
-        assert_eq!(
-            impure_reaches(&graph),
-            ["touchmark-sbom -> deep -> deeper -> tokio"]
-        );
+        let graph = graph(&[("touchmark-sbom", "deep"), ("deep", "deeper"), ("deeper", "tokio")], &[]);
+        assert_eq!(impure_reaches(&graph), ["touchmark-sbom -> deep -> deeper -> tokio"]);
     }
 
     #[test]
     fn a_runtime_under_transport_or_a_dev_dependency_is_fine() {
-        let graph = graph(
-            &[("touchmark-transport", "tokio")],
-            &[("touchmark-sigstore", "tokio")],
-        );
+        let graph = graph(&[("touchmark-transport", "tokio")], &[("touchmark-sigstore", "tokio")]);
         assert!(impure_reaches(&graph).is_empty());
     }
 
     #[test]
     fn signing_is_reached_through_another_crate() {
         let graph = graph(
-            &[
-                ("touchmark-webhook", "touchmark-verify"),
-                ("touchmark-verify", "touchmark-sign"),
-            ],
+            &[("touchmark-webhook", "touchmark-verify"), ("touchmark-verify", "touchmark-sign")],
             &[("touchmark-policy", "touchmark-sign")],
         );
         let path = graph.path("touchmark-webhook", "touchmark-sign").unwrap();

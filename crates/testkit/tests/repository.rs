@@ -26,19 +26,11 @@ const MACHINE_PATHS: [&str; 2] = [concat!("/wo", "rk/"), concat!(".lib", "rary/"
 fn every_crate_has_a_readme_that_is_its_documentation() {
     for folder in crate_folders() {
         let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_default();
-        assert!(
-            readme.lines().count() >= 3,
-            "{} has no README.md that says what it is",
-            folder.display()
-        );
+        assert!(readme.lines().count() >= 3, "{} has no README.md that says what it is", folder.display());
         let library = folder.join("src/lib.rs");
         if library.exists() {
             let source = fs::read_to_string(&library).unwrap();
-            assert!(
-                source.contains(r#"#![doc = include_str!("../README.md")]"#),
-                "{}",
-                library.display()
-            );
+            assert!(source.contains(r#"#![doc = include_str!("../README.md")]"#), "{}", library.display());
         }
     }
 }
@@ -74,9 +66,8 @@ fn fuzz_targets_are_files_and_files_are_fuzz_targets() {
         .filter(|target| target["kind"] == Value::from(vec!["bin"]))
         .map(|target| PathBuf::from(target["src_path"].as_str().unwrap()))
         .collect();
-    let present: BTreeSet<PathBuf> = files(&workspace::root().join("fuzz/fuzz_targets"))
-        .into_iter()
-        .collect();
+    let present: BTreeSet<PathBuf> =
+        files(&workspace::root().join("fuzz/fuzz_targets")).into_iter().collect();
     assert_eq!(declared, present);
     assert!(!present.is_empty());
 }
@@ -87,10 +78,8 @@ fn every_dependency_has_its_reason() {
     let reasons = fs::read_to_string(workspace::root().join("docs/dependencies.md")).unwrap();
     let foreign = foreign_dependencies(&manifest);
     assert!(foreign.contains(&"serde"), "no dependencies were found");
-    let without: Vec<&str> = foreign
-        .into_iter()
-        .filter(|name| !reasons.contains(&format!("`{name}`")))
-        .collect();
+    let without: Vec<&str> =
+        foreign.into_iter().filter(|name| !reasons.contains(&format!("`{name}`"))).collect();
     assert_eq!(without, Vec::<&str>::new());
 }
 
@@ -104,10 +93,8 @@ fn every_dependency_is_used() {
         .flat_map(|package| package["dependencies"].as_array().unwrap())
         .map(|dependency| dependency["name"].as_str().unwrap())
         .collect();
-    let unused: Vec<&str> = foreign_dependencies(&manifest)
-        .into_iter()
-        .filter(|name| !used.contains(name))
-        .collect();
+    let unused: Vec<&str> =
+        foreign_dependencies(&manifest).into_iter().filter(|name| !used.contains(name)).collect();
     assert_eq!(unused, Vec::<&str>::new());
 }
 
@@ -118,9 +105,7 @@ fn no_machine_path_is_in_the_text() {
         .filter(|path| fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_TEXT_BYTES))
         .filter_map(|path| fs::read_to_string(&path).ok().map(|text| (path, text)))
         .flat_map(|(path, text)| {
-            machine_paths(&text)
-                .into_iter()
-                .map(move |line| format!("{}:{line}", path.display()))
+            machine_paths(&text).into_iter().map(move |line| format!("{}:{line}", path.display()))
         })
         .collect();
     assert_eq!(found, Vec::<String>::new());

@@ -49,13 +49,7 @@ impl Client {
             }
             roots.extend(found);
         }
-        Ok(Self {
-            shared: Arc::new(Shared {
-                options,
-                roots,
-                lanes: Lanes::default(),
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { options, roots, lanes: Lanes::default() }) })
     }
 
     /// The options.
@@ -69,9 +63,7 @@ impl Client {
     /// [`TransportError::PlainHttp`] or [`TransportError::Scheme`].
     pub fn check_url(&self, url: &Url) -> Result<(), TransportError> {
         let redacted = || RedactedUrl::new(url);
-        let host = url
-            .host_str()
-            .ok_or_else(|| TransportError::Scheme { url: redacted() })?;
+        let host = url.host_str().ok_or_else(|| TransportError::Scheme { url: redacted() })?;
         match url.scheme() {
             "https" => Ok(()),
             "http" if is_loopback(host) => Ok(()),
@@ -89,8 +81,7 @@ impl Client {
     /// # Errors
     /// [`TransportError`]; an error status is an answer.
     pub async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        self.with_retries(&request, |response| async { Ok(response) })
-            .await
+        self.with_retries(&request, |response| async { Ok(response) }).await
     }
 
     /// [`Client::send`], and reads at most `max_bytes` of body. A body that breaks off is fetched again where the
@@ -101,11 +92,7 @@ impl Client {
     pub async fn fetch(&self, request: Request, max_bytes: u64) -> Result<Answer, TransportError> {
         let head = request.method == Method::HEAD;
         self.with_retries(&request, |response| async move {
-            if head {
-                Ok(response.into_head())
-            } else {
-                response.read(max_bytes).await
-            }
+            if head { Ok(response.into_head()) } else { response.read(max_bytes).await }
         })
         .await
     }
@@ -140,11 +127,7 @@ impl Client {
                     (Err(error), again)
                 }
             };
-            let delay = if wait {
-                policy.delay(attempt, started.elapsed(), None)
-            } else {
-                None
-            };
+            let delay = if wait { policy.delay(attempt, started.elapsed(), None) } else { None };
             let Some(delay) = delay else {
                 return outcome.map_err(|error| counted(error, attempt));
             };
@@ -216,15 +199,10 @@ impl Client {
         }
         match outcome {
             Err(_) => Err(TransportError::Timeout { url, limit }),
-            Ok(Err(source)) => Err(TransportError::Connection {
-                url,
-                attempts: 1,
-                source: source.without_url(),
-            }),
-            Ok(Ok(inner)) => Ok(Response {
-                inner,
-                idle_timeout: options.idle_timeout,
-            }),
+            Ok(Err(source)) => {
+                Err(TransportError::Connection { url, attempts: 1, source: source.without_url() })
+            }
+            Ok(Ok(inner)) => Ok(Response { inner, idle_timeout: options.idle_timeout }),
         }
     }
 
@@ -278,19 +256,14 @@ fn is_unsent(error: &TransportError) -> bool {
 
 /// Whether the same request could fare better.
 fn is_broken(error: &TransportError) -> bool {
-    matches!(
-        error,
-        TransportError::Connection { .. } | TransportError::Timeout { .. }
-    )
+    matches!(error, TransportError::Connection { .. } | TransportError::Timeout { .. })
 }
 
 fn counted(error: TransportError, count: u32) -> TransportError {
     match error {
-        TransportError::Connection { url, source, .. } => TransportError::Connection {
-            url,
-            attempts: count,
-            source,
-        },
+        TransportError::Connection { url, source, .. } => {
+            TransportError::Connection { url, attempts: count, source }
+        }
         other => other,
     }
 }
@@ -334,11 +307,7 @@ mod tests {
     fn credentials_are_kept_for_the_same_origin_only() {
         let kept = |to| redirect("https://a.example/x", to).unwrap().credentials.is_some();
         assert!(kept("https://a.example/y"));
-        for other in [
-            "https://b.example/x",
-            "https://a.example:8443/x",
-            "https://sub.a.example/x",
-        ] {
+        for other in ["https://b.example/x", "https://a.example:8443/x", "https://sub.a.example/x"] {
             assert!(!kept(other), "{other}");
         }
     }
@@ -351,10 +320,7 @@ mod tests {
             ("https://a.example/x", "https://[::1]:8443/x"),
             ("https://a.example/x", "http://localhost:2375/x"),
         ] {
-            assert!(
-                matches!(redirect(from, to), Err(TransportError::RedirectRefused { .. })),
-                "{to}"
-            );
+            assert!(matches!(redirect(from, to), Err(TransportError::RedirectRefused { .. })), "{to}");
         }
         assert!(matches!(
             redirect("https://a.example/x", "http://a.example/x"),

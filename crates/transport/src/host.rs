@@ -10,9 +10,7 @@ pub fn is_loopback(host: &str) -> bool {
         return true;
     }
     let address = name.trim_start_matches('[').trim_end_matches(']');
-    address
-        .parse::<std::net::IpAddr>()
-        .is_ok_and(|address| address.is_loopback())
+    address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn without_port(host: &str) -> &str {

@@ -38,10 +38,7 @@ mod tests {
     #[test]
     fn user_password_query_and_fragment_are_left_out() {
         let url = Url::parse("https://user:secret@host.example:8443/a/b?sig=hidden#part").unwrap();
-        assert_eq!(
-            RedactedUrl::new(&url).to_string(),
-            "https://host.example:8443/a/b?…"
-        );
+        assert_eq!(RedactedUrl::new(&url).to_string(), "https://host.example:8443/a/b?…");
         assert!(!format!("{:?}", RedactedUrl::new(&url)).contains("secret"));
     }
 }

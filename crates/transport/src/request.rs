@@ -21,14 +21,7 @@ impl Request {
     /// ([RFC 9110 §9.2.2](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2)).
     pub fn new(method: Method, url: Url) -> Self {
         let repeatable = method.is_idempotent();
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            credentials: None,
-            body: Bytes::new(),
-            repeatable,
-        }
+        Self { method, url, headers: HeaderMap::new(), credentials: None, body: Bytes::new(), repeatable }
     }
 
     /// With a header.

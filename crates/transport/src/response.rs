@@ -76,10 +76,7 @@ impl Response {
     /// connection breaks before the announced end.
     pub async fn read(mut self, max_bytes: u64) -> Result<Answer, TransportError> {
         let url = RedactedUrl::new(self.url());
-        let too_large = || TransportError::TooLarge {
-            url: url.clone(),
-            limit: max_bytes,
-        };
+        let too_large = || TransportError::TooLarge { url: url.clone(), limit: max_bytes };
         if self.content_length().is_some_and(|length| length > max_bytes) {
             return Err(too_large());
         }
@@ -123,15 +120,10 @@ impl Response {
     async fn chunk(&mut self) -> Result<Option<Bytes>, TransportError> {
         let url = RedactedUrl::new(self.url());
         match tokio::time::timeout(self.idle_timeout, self.inner.chunk()).await {
-            Err(_) => Err(TransportError::Timeout {
-                url,
-                limit: self.idle_timeout,
-            }),
-            Ok(Err(source)) => Err(TransportError::Connection {
-                url,
-                attempts: 1,
-                source: source.without_url(),
-            }),
+            Err(_) => Err(TransportError::Timeout { url, limit: self.idle_timeout }),
+            Ok(Err(source)) => {
+                Err(TransportError::Connection { url, attempts: 1, source: source.without_url() })
+            }
             Ok(Ok(chunk)) => Ok(chunk),
         }
     }

@@ -32,10 +32,7 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// One attempt and no more.
     pub fn never() -> Self {
-        Self {
-            max_attempts: 1,
-            ..Self::default()
-        }
+        Self { max_attempts: 1, ..Self::default() }
     }
 
     /// How long to wait after `attempt` (from 1) failed, or `None` to give up: the attempts or the time are used up.
@@ -55,10 +52,7 @@ impl RetryPolicy {
 
 /// Statuses by which a server says that it did not do what was asked and may do so later: 429 and 503.
 pub(crate) fn asks_to_wait(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    )
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Statuses after which a request that may be done twice is worth repeating.
@@ -95,10 +89,7 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767);
         assert_eq!(asked("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(
-            asked("Sun, 06 Nov 1994 08:49:37 GMT", now),
-            Some(Duration::from_secs(10))
-        );
+        assert_eq!(asked("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(10)));
         assert_eq!(asked("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
         for nonsense in ["", "-1", "soon", "1.5", "99999999999999999999999"] {
             assert_eq!(asked(nonsense, now), None, "{nonsense:?}");
@@ -107,17 +98,10 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let policy = RetryPolicy {
-            max_attempts: 40,
-            max_total: Duration::MAX,
-            ..RetryPolicy::default()
-        };
+        let policy = RetryPolicy { max_attempts: 40, max_total: Duration::MAX, ..RetryPolicy::default() };
         for attempt in 1..40 {
             let delay = policy.delay(attempt, Duration::ZERO, None).unwrap();
-            let full = policy
-                .base_delay
-                .saturating_mul(1 << (attempt - 1).min(20))
-                .min(policy.max_delay);
+            let full = policy.base_delay.saturating_mul(1 << (attempt - 1).min(20)).min(policy.max_delay);
             assert!(delay <= full && delay >= full / 2, "{attempt}: {delay:?}");
         }
     }
@@ -127,10 +111,7 @@ mod tests {
         let policy = RetryPolicy::default();
         assert_eq!(policy.delay(policy.max_attempts, Duration::ZERO, None), None);
         assert_eq!(policy.delay(1, policy.max_total, None), None);
-        assert_eq!(
-            policy.delay(1, Duration::ZERO, Some(Duration::from_secs(3600))),
-            None
-        );
+        assert_eq!(policy.delay(1, Duration::ZERO, Some(Duration::from_secs(3600))), None);
         assert_eq!(
             policy.delay(1, Duration::ZERO, Some(Duration::from_secs(7))),
             Some(Duration::from_secs(7))

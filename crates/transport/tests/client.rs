@@ -1,8 +1,5 @@
 //! The client against a server on loopback that counts what it is asked.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test helper that cannot go on fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a test helper that cannot go on fails the test")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,12 +63,7 @@ impl Server {
     }
 
     fn authorized(&self) -> usize {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|seen| seen.headers().contains_key("authorization"))
-            .count()
+        self.seen.lock().unwrap().iter().filter(|seen| seen.headers().contains_key("authorization")).count()
     }
 }
 
@@ -80,11 +72,7 @@ fn status(code: u16) -> Outgoing<Body> {
 }
 
 fn redirect(code: u16, to: &str) -> Outgoing<Body> {
-    Outgoing::builder()
-        .status(code)
-        .header("location", to)
-        .body(Body::empty())
-        .unwrap()
+    Outgoing::builder().status(code).header("location", to).body(Body::empty()).unwrap()
 }
 
 fn text(body: &str) -> Outgoing<Body> {
@@ -98,10 +86,7 @@ fn options() -> ClientOptions {
         max_delay: Duration::from_millis(2),
         max_total: Duration::from_secs(5),
     };
-    ClientOptions {
-        retry,
-        ..ClientOptions::default()
-    }
+    ClientOptions { retry, ..ClientOptions::default() }
 }
 
 fn client() -> Client {
@@ -124,10 +109,7 @@ async fn what_passes_is_tried_again() {
 #[tokio::test]
 async fn attempts_end_with_the_last_answer() {
     let server = Server::start(|_, _| status(503)).await;
-    assert_eq!(
-        client().fetch(server.get("/"), 10).await.unwrap().status,
-        StatusCode::SERVICE_UNAVAILABLE
-    );
+    assert_eq!(client().fetch(server.get("/"), 10).await.unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(server.count(), 3);
 }
 
@@ -140,28 +122,16 @@ async fn what_may_not_be_done_twice_is_not_tried_again_unless_it_was_not_done() 
     client().fetch(post.repeatable(true), 10).await.unwrap();
     assert_eq!(server.count(), 1 + 3);
     let server = Server::start(|_, _| status(429)).await;
-    client()
-        .fetch(Request::new(Method::POST, server.url("/")), 10)
-        .await
-        .unwrap();
+    client().fetch(Request::new(Method::POST, server.url("/")), 10).await.unwrap();
     assert_eq!(server.count(), 3, "429 says that nothing was done");
 }
 
 #[tokio::test]
 async fn a_longer_wait_than_the_limit_is_not_waited_for() {
-    let wait = || {
-        Outgoing::builder()
-            .status(429)
-            .header("retry-after", "60")
-            .body(Body::empty())
-            .unwrap()
-    };
+    let wait = || Outgoing::builder().status(429).header("retry-after", "60").body(Body::empty()).unwrap();
     let server = Server::start(move |_, _| wait()).await;
     let answer = client().fetch(server.get("/"), 10).await.unwrap();
-    assert_eq!(
-        (answer.retry_after(), server.count()),
-        (Some(Duration::from_secs(60)), 1)
-    );
+    assert_eq!((answer.retry_after(), server.count()), (Some(Duration::from_secs(60)), 1));
 }
 
 #[tokio::test]
@@ -170,14 +140,8 @@ async fn nothing_listening_is_tried_again_and_then_an_error() {
     let url = server.url("/path?secret=1");
     drop(server);
     tokio::task::yield_now().await;
-    let error = client()
-        .fetch(Request::new(Method::POST, url), 10)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, TransportError::Connection { attempts: 3, .. }),
-        "{error:?}"
-    );
+    let error = client().fetch(Request::new(Method::POST, url), 10).await.unwrap_err();
+    assert!(matches!(error, TransportError::Connection { attempts: 3, .. }), "{error:?}");
     let mut chain = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
@@ -190,20 +154,14 @@ async fn nothing_listening_is_tried_again_and_then_an_error() {
 #[tokio::test]
 async fn a_silent_server_is_not_waited_for_for_ever() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
     let options = ClientOptions {
         idle_timeout: Duration::from_millis(1),
         connect_timeout: Duration::from_millis(20),
         retry: RetryPolicy::never(),
         ..options()
     };
-    let error = Client::new(options)
-        .unwrap()
-        .fetch(Request::new(Method::GET, url), 10)
-        .await
-        .unwrap_err();
+    let error = Client::new(options).unwrap().fetch(Request::new(Method::GET, url), 10).await.unwrap_err();
     assert!(matches!(error, TransportError::Timeout { .. }), "{error:?}");
 }
 
@@ -219,15 +177,8 @@ async fn redirects_are_followed_within_the_limit() {
     let answer = client().fetch(server.get("/a"), 10).await.unwrap();
     assert_eq!(&answer.body[..], b"there");
     assert_eq!(answer.url, server.url("/c?x=y"));
-    let limited = ClientOptions {
-        max_redirects: 4,
-        ..options()
-    };
-    let error = Client::new(limited)
-        .unwrap()
-        .fetch(server.get("/loop"), 10)
-        .await
-        .unwrap_err();
+    let limited = ClientOptions { max_redirects: 4, ..options() };
+    let error = Client::new(limited).unwrap().fetch(server.get("/loop"), 10).await.unwrap_err();
     assert!(matches!(error, TransportError::TooManyRedirects { limit: 4, .. }));
 }
 
@@ -249,21 +200,14 @@ async fn credentials_stay_with_their_origin() {
     .await;
     let request = server.get("/same").authorization(secret());
     assert_eq!(&client().fetch(request, 10).await.unwrap().body[..], b"there");
-    assert_eq!(
-        (server.authorized(), other.count(), other.authorized()),
-        (2, 1, 0)
-    );
+    assert_eq!((server.authorized(), other.count(), other.authorized()), (2, 1, 0));
 }
 
 #[tokio::test]
 async fn credentials_in_a_redirects_url_are_not_used() {
     let server = Server::start(|count, request| {
         let host = request.headers()["host"].to_str().unwrap();
-        if count == 0 {
-            redirect(307, &format!("http://user:pass@{host}/b"))
-        } else {
-            text("there")
-        }
+        if count == 0 { redirect(307, &format!("http://user:pass@{host}/b")) } else { text("there") }
     })
     .await;
     client().fetch(server.get("/"), 10).await.unwrap();
@@ -281,25 +225,15 @@ async fn redirects_out_of_http_and_to_plain_http_are_refused() {
         }
     }
     let server = Server::start(|_, _| redirect(302, "http://[")).await;
-    assert!(matches!(
-        client().fetch(server.get("/"), 10).await,
-        Err(TransportError::NoLocation { .. })
-    ));
+    assert!(matches!(client().fetch(server.get("/"), 10).await, Err(TransportError::NoLocation { .. })));
 }
 
 #[tokio::test]
 async fn plain_http_is_for_this_machine() {
     let url: Url = "http://registry.example/".parse().unwrap();
-    let error = client()
-        .fetch(Request::new(Method::GET, url.clone()), 10)
-        .await
-        .unwrap_err();
+    let error = client().fetch(Request::new(Method::GET, url.clone()), 10).await.unwrap_err();
     assert!(matches!(error, TransportError::PlainHttp { .. }));
-    let open = Client::new(ClientOptions {
-        plain_http: PlainHttp::DangerousAnywhere,
-        ..options()
-    })
-    .unwrap();
+    let open = Client::new(ClientOptions { plain_http: PlainHttp::DangerousAnywhere, ..options() }).unwrap();
     assert!(open.check_url(&url).is_ok());
 }
 
@@ -314,15 +248,9 @@ async fn bodies_are_read_up_to_the_limit() {
     })
     .await;
     for path in ["/known", "/chunked"] {
-        assert_eq!(
-            &client().fetch(server.get(path), 5).await.unwrap().body[..].len(),
-            &5
-        );
+        assert_eq!(&client().fetch(server.get(path), 5).await.unwrap().body[..].len(), &5);
         let error = client().fetch(server.get(path), 4).await.unwrap_err();
-        assert!(
-            matches!(error, TransportError::TooLarge { limit: 4, .. }),
-            "{path}: {error:?}"
-        );
+        assert!(matches!(error, TransportError::TooLarge { limit: 4, .. }), "{path}: {error:?}");
     }
 }
 
@@ -330,17 +258,11 @@ async fn bodies_are_read_up_to_the_limit() {
 async fn a_body_that_breaks_off_is_fetched_again() {
     let server = Server::start(|count, _| {
         let broken = Err(std::io::Error::other("broken"));
-        let pieces = vec![
-            Ok(Bytes::from_static(b"12")),
-            if count == 0 { broken } else { Ok("3".into()) },
-        ];
+        let pieces = vec![Ok(Bytes::from_static(b"12")), if count == 0 { broken } else { Ok("3".into()) }];
         Outgoing::new(Body::from_stream(futures_util::stream::iter(pieces)))
     })
     .await;
-    assert_eq!(
-        &client().fetch(server.get("/"), 10).await.unwrap().body[..],
-        b"123"
-    );
+    assert_eq!(&client().fetch(server.get("/"), 10).await.unwrap().body[..], b"123");
     assert_eq!(server.count(), 2);
 }
 
@@ -366,40 +288,22 @@ async fn bodies_of_requests_arrive_again_with_each_attempt() {
     let seen = std::mem::take(&mut *server.seen.lock().unwrap());
     assert_eq!(seen.len(), 2);
     for request in seen {
-        assert_eq!(
-            &axum::body::to_bytes(request.into_body(), 10).await.unwrap()[..],
-            b"data"
-        );
+        assert_eq!(&axum::body::to_bytes(request.into_body(), 10).await.unwrap()[..], b"data");
     }
 }
 
 #[test]
 fn extra_roots_must_be_certificates() {
-    let with = |pem: &[u8]| {
-        Client::new(ClientOptions {
-            extra_roots: vec![pem.to_vec()],
-            ..options()
-        })
-        .map(|_| ())
-    };
-    assert!(matches!(
-        with(b"nothing"),
-        Err(OptionsError::NoCertificate { position: 1 })
-    ));
+    let with =
+        |pem: &[u8]| Client::new(ClientOptions { extra_roots: vec![pem.to_vec()], ..options() }).map(|_| ());
+    assert!(matches!(with(b"nothing"), Err(OptionsError::NoCertificate { position: 1 })));
     let broken = b"-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n";
-    assert!(matches!(
-        with(broken),
-        Err(OptionsError::Certificate { position: 1, .. })
-    ));
+    assert!(matches!(with(broken), Err(OptionsError::Certificate { position: 1, .. })));
 }
 
 #[tokio::test]
 async fn without_proxies_the_client_still_works() {
     let server = Server::start(|_, _| text("ok")).await;
-    let client = Client::new(ClientOptions {
-        proxies: Proxies::None,
-        ..options()
-    })
-    .unwrap();
+    let client = Client::new(ClientOptions { proxies: Proxies::None, ..options() }).unwrap();
     assert!(client.fetch(server.get("/"), 10).await.is_ok());
 }

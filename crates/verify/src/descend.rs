@@ -26,10 +26,7 @@ pub async fn descend<S: ImageStore>(
                 }
             }
             if found.len() + next.len() > limits.max_descriptors {
-                return Err(DescendError::TooMany {
-                    image: image.clone(),
-                    limit: limits.max_descriptors,
-                });
+                return Err(DescendError::TooMany { image: image.clone(), limit: limits.max_descriptors });
             }
         }
         if next.is_empty() {
@@ -38,10 +35,7 @@ pub async fn descend<S: ImageStore>(
         found.extend(next.iter().cloned());
         level = next;
     }
-    Err(DescendError::TooDeep {
-        image: image.clone(),
-        limit: limits.max_index_depth,
-    })
+    Err(DescendError::TooDeep { image: image.clone(), limit: limits.max_index_depth })
 }
 
 /// The entries of an index; none for an image manifest.
@@ -51,17 +45,13 @@ async fn children<S: ImageStore>(
     limits: &Limits,
 ) -> Result<Vec<PinnedRef>, DescendError> {
     let content = store.fetch_manifest(parent).await?;
-    let manifest = Manifest::parse(&content, limits).map_err(|source| DescendError::Manifest {
-        image: parent.clone(),
-        source,
-    })?;
+    let manifest = Manifest::parse(&content, limits)
+        .map_err(|source| DescendError::Manifest { image: parent.clone(), source })?;
     Ok(match manifest {
         Manifest::Image(_) => Vec::new(),
-        Manifest::Index(index) => index
-            .manifests
-            .into_iter()
-            .map(|entry| parent.name().pin(entry.digest))
-            .collect(),
+        Manifest::Index(index) => {
+            index.manifests.into_iter().map(|entry| parent.name().pin(entry.digest)).collect()
+        }
     })
 }
 

@@ -38,10 +38,7 @@ impl EvidenceCache {
             .weigher(|_, kept: &Kept| u32::try_from(kept.bytes).unwrap_or(u32::MAX))
             .time_to_live(limits.time_to_live)
             .build();
-        Self {
-            entries,
-            denial_recheck: limits.denial_recheck,
-        }
+        Self { entries, denial_recheck: limits.denial_recheck }
     }
 
     /// What is kept for `image`, or what `gathering` finds. Callers that ask for one image at the same time share one gathering.
@@ -52,16 +49,9 @@ impl EvidenceCache {
     ) -> Result<Kept, VerifyError> {
         let fresh = async {
             let (findings, bytes) = gathering.await?;
-            Ok(Kept {
-                findings: Arc::new(findings),
-                gathered: Instant::now(),
-                bytes,
-            })
+            Ok(Kept { findings: Arc::new(findings), gathered: Instant::now(), bytes })
         };
-        self.entries
-            .try_get_with(key(image), fresh)
-            .await
-            .map_err(VerifyError::Shared)
+        self.entries.try_get_with(key(image), fresh).await.map_err(VerifyError::Shared)
     }
 
     /// Whether a denial from this evidence calls for another look.

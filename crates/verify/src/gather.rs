@@ -33,37 +33,18 @@ pub async fn gather<S: ImageStore>(
     limits: &GatherLimits,
 ) -> Result<Gathered, VerifyError> {
     let tags = legacy_tags(subject.digest())?;
-    let gatherer = Gatherer {
-        store,
-        subject,
-        limits,
-        shared: Mutex::default(),
-    };
+    let gatherer = Gatherer { store, subject, limits, shared: Mutex::default() };
     let (_subject, referred, signatures, attestations) = tokio::try_join!(
         store.fetch_manifest(subject),
         gatherer.referrers(),
         gatherer.legacy(&tags.signatures),
         gatherer.legacy(&tags.attestations),
     )?;
-    let searched = vec![
-        Place::Referrers,
-        Place::LegacyTag(tags.signatures),
-        Place::LegacyTag(tags.attestations),
-    ];
-    let items = [referred, signatures, attestations]
-        .into_iter()
-        .flatten()
-        .collect();
+    let searched =
+        vec![Place::Referrers, Place::LegacyTag(tags.signatures), Place::LegacyTag(tags.attestations)];
+    let items = [referred, signatures, attestations].into_iter().flatten().collect();
     let Shared { bytes, omitted } = gatherer.into_shared();
-    Ok(Gathered {
-        evidence: Evidence {
-            subject: subject.clone(),
-            items,
-            searched,
-            omitted,
-        },
-        bytes,
-    })
+    Ok(Gathered { evidence: Evidence { subject: subject.clone(), items, searched, omitted }, bytes })
 }
 
 struct Gatherer<'a, S> {
@@ -85,10 +66,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
         let referrers = self.store.referrers(self.subject).await?;
         let listed = referrers.manifests.len();
         if referrers.truncated || listed > self.limits.max_documents {
-            self.omit(
-                &Place::Referrers,
-                listed.saturating_sub(self.limits.max_documents).max(1),
-            );
+            self.omit(&Place::Referrers, listed.saturating_sub(self.limits.max_documents).max(1));
         }
         let manifests = referrers.manifests.into_iter().take(self.limits.max_documents);
         let items = stream::iter(manifests)
@@ -104,11 +82,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
         match self.store.fetch_manifest(&referrer).await {
             Ok(manifest) => self.documents(&Place::Referrers, &manifest).await,
             Err(error) => {
-                let origin = Origin {
-                    place: Place::Referrers,
-                    manifest: digest.clone(),
-                    blob: digest,
-                };
+                let origin = Origin { place: Place::Referrers, manifest: digest.clone(), blob: digest };
                 Ok(vec![unreadable(origin, error)?])
             }
         }
@@ -128,11 +102,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
             Ok(Manifest::Index(_)) => return Ok(Vec::new()),
             Err(error) => {
                 let digest = content.digest().clone();
-                let origin = Origin {
-                    place: place.clone(),
-                    manifest: digest.clone(),
-                    blob: digest,
-                };
+                let origin = Origin { place: place.clone(), manifest: digest.clone(), blob: digest };
                 return Ok(vec![malformed(origin, error.into())]);
             }
         };
@@ -155,11 +125,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
         layer: Layer,
     ) -> Result<Option<EvidenceItem>, StoreError> {
         let blob = layer.descriptor.digest.clone();
-        let origin = Origin {
-            place: place.clone(),
-            manifest: manifest.clone(),
-            blob,
-        };
+        let origin = Origin { place: place.clone(), manifest: manifest.clone(), blob };
         let (size, limit) = (layer.descriptor.size, self.limits.max_document_bytes);
         if size > limit {
             return Ok(Some(malformed(origin, DocumentError::TooLarge { size, limit })));
@@ -168,11 +134,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
             self.omit(place, 1);
             return Ok(None);
         }
-        let content = match self
-            .store
-            .fetch_blob(self.subject.name(), &layer.descriptor, limit)
-            .await
-        {
+        let content = match self.store.fetch_blob(self.subject.name(), &layer.descriptor, limit).await {
             Ok(content) => content,
             Err(error) => return unreadable(origin, error).map(Some),
         };
@@ -194,11 +156,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
 
     fn omit(&self, place: &Place, count: usize) {
         let mut shared = self.lock();
-        match shared
-            .omitted
-            .iter_mut()
-            .find(|omission| omission.place == *place)
-        {
+        match shared.omitted.iter_mut().find(|omission| omission.place == *place) {
             Some(omission) => omission.count = omission.count.saturating_add(count),
             None => shared.omitted.push(Omission {
                 place: place.clone(),
@@ -210,24 +168,18 @@ impl<S: ImageStore> Gatherer<'_, S> {
 
     /// A panic elsewhere leaves numbers behind that are still right.
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn into_shared(self) -> Shared {
-        self.shared
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// An error that says what the store has is a finding; any other says that the store could not be asked.
 fn unreadable(origin: Origin, error: StoreError) -> Result<EvidenceItem, StoreError> {
     let reason = match error {
-        StoreError::NotFound { .. } => DocumentError::Missing {
-            digest: origin.blob.clone(),
-        },
+        StoreError::NotFound { .. } => DocumentError::Missing { digest: origin.blob.clone() },
         StoreError::Corrupt { source, .. } => DocumentError::Content(*source),
         StoreError::Manifest { source, .. } => DocumentError::Manifest(*source),
         StoreError::TooLarge { size, limit, .. } => DocumentError::TooLarge { size, limit },
@@ -237,8 +189,5 @@ fn unreadable(origin: Origin, error: StoreError) -> Result<EvidenceItem, StoreEr
 }
 
 fn malformed(origin: Origin, reason: DocumentError) -> EvidenceItem {
-    EvidenceItem {
-        origin,
-        document: Document::malformed(reason),
-    }
+    EvidenceItem { origin, document: Document::malformed(reason) }
 }

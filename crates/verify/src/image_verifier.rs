@@ -26,13 +26,7 @@ impl<S: ImageStore> ImageVerifier<S> {
     /// Verifies what `store` has with the keys that `policies` name. Keeps nothing between requests.
     pub fn new(store: S, policies: PolicySet, limits: GatherLimits) -> Self {
         let verifier = Verifier::new(policies.public_keys(), limits.documents.clone());
-        Self {
-            store,
-            policies,
-            verifier,
-            limits,
-            cache: None,
-        }
+        Self { store, policies, verifier, limits, cache: None }
     }
 
     /// The same, keeping verified evidence for a while. For a process that decides about the same images again and again.

@@ -27,10 +27,7 @@ pub fn load_policies(paths: &[PathBuf], limits: &Limits) -> Result<Vec<Policy>, 
 
 /// The policy files that a path stands for, in order of their names.
 fn policy_files(path: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
-    let failed = |source| PolicyFileError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| PolicyFileError::Read { path: path.to_owned(), source };
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -47,19 +44,14 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>, PolicyFileError> {
 
 /// Kubernetes mounts config maps as links beside hidden directories, so names that begin with a dot are left out.
 fn is_policy_file(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| !stem.starts_with('.') && !stem.ends_with(".test")) && path.is_file()
 }
 
 fn load_file(path: &Path, limits: &Limits) -> Result<Vec<Policy>, PolicyFileError> {
-    let text = read_text(path, limits.max_file_bytes).map_err(|source| PolicyFileError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = read_text(path, limits.max_file_bytes)
+        .map_err(|source| PolicyFileError::Read { path: path.to_owned(), source })?;
     let name = path.display().to_string();
     let documents = PolicyDocument::parse_all(&text, &name, limits)?;
     let directory = path.parent().unwrap_or(Path::new(""));
@@ -115,10 +107,7 @@ mod tests {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let files = policy_files(directory.path()).unwrap();
-        let names: Vec<_> = files
-            .iter()
-            .map(|file| file.file_name().unwrap().to_str().unwrap())
-            .collect();
+        let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.yml", "b.yaml"]);
     }
 

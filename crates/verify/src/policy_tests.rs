@@ -27,10 +27,8 @@ pub async fn run_policy_tests<S: ImageStore>(
     path: &Path,
 ) -> Result<Vec<TestResult>, PolicyTestError> {
     let limits = Limits::default();
-    let text = read_text(path, limits.max_file_bytes).map_err(|source| PolicyTestError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = read_text(path, limits.max_file_bytes)
+        .map_err(|source| PolicyTestError::Read { path: path.to_owned(), source })?;
     let table = TestTable::parse(&text, &path.display().to_string(), &limits)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let files: Vec<PathBuf> = table.policies().iter().map(|file| directory.join(file)).collect();
@@ -42,20 +40,14 @@ pub async fn run_policy_tests<S: ImageStore>(
         let decision = verifier
             .decide_as(&case.image, &evidence)
             .await
-            .map_err(|source| PolicyTestError::Evidence {
-                case: case.name.clone(),
-                source,
-            })?;
+            .map_err(|source| PolicyTestError::Evidence { case: case.name.clone(), source })?;
         results.push(result(case, case.judge(&decision)));
     }
     Ok(results)
 }
 
 fn result(case: &TestCase, outcome: Result<(), TestFailure>) -> TestResult {
-    TestResult {
-        name: case.name.clone(),
-        outcome,
-    }
+    TestResult { name: case.name.clone(), outcome }
 }
 
 /// A local image is named relative to the table.

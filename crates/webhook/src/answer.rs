@@ -37,10 +37,7 @@ impl Ruling {
             Self::Refused(_) => "refused",
             Self::Images(images) => {
                 let worst = images.iter().map(|image| image.outcome.rank()).max();
-                worst
-                    .and_then(|rank| Self::OUTCOMES.get(rank))
-                    .copied()
-                    .unwrap_or("refused")
+                worst.and_then(|rank| Self::OUTCOMES.get(rank)).copied().unwrap_or("refused")
             }
         }
     }
@@ -176,11 +173,7 @@ mod tests {
     use super::*;
 
     fn ruling(outcomes: Vec<ImageOutcome>) -> Ruling {
-        let rule = |outcome| ImageRuling {
-            reference: "x".into(),
-            place: "spec".into(),
-            outcome,
-        };
+        let rule = |outcome| ImageRuling { reference: "x".into(), place: "spec".into(), outcome };
         Ruling::Images(outcomes.into_iter().map(rule).collect())
     }
 
@@ -193,10 +186,7 @@ mod tests {
     fn nothing_is_allowed_that_is_not_allowed_by_name() {
         assert!(ruling(vec![allowed(), ImageOutcome::Warned(vec![])]).is_allowed());
         for other in [
-            ImageOutcome::Denied {
-                reasons: vec![],
-                codes: vec![],
-            },
+            ImageOutcome::Denied { reasons: vec![], codes: vec![] },
             ImageOutcome::Unpinned(PinError::Tag),
             ImageOutcome::Undecided(String::new()),
             ImageOutcome::Late,
@@ -211,21 +201,10 @@ mod tests {
     #[test]
     fn the_worst_image_names_the_outcome() {
         assert_eq!(ruling(vec![allowed()]).outcome(), "allowed");
+        assert_eq!(ruling(vec![ImageOutcome::Warned(vec![]), allowed()]).outcome(), "warned");
+        assert_eq!(ruling(vec![ImageOutcome::Unpinned(PinError::Tag), allowed()]).outcome(), "denied");
         assert_eq!(
-            ruling(vec![ImageOutcome::Warned(vec![]), allowed()]).outcome(),
-            "warned"
-        );
-        assert_eq!(
-            ruling(vec![ImageOutcome::Unpinned(PinError::Tag), allowed()]).outcome(),
-            "denied"
-        );
-        assert_eq!(
-            ruling(vec![
-                allowed(),
-                ImageOutcome::Late,
-                ImageOutcome::Unpinned(PinError::Tag)
-            ])
-            .outcome(),
+            ruling(vec![allowed(), ImageOutcome::Late, ImageOutcome::Unpinned(PinError::Tag)]).outcome(),
             "undecided"
         );
         assert_eq!(ruling(vec![]).outcome(), "refused");

@@ -10,13 +10,7 @@ use clap::{Parser, ValueEnum};
 #[command(name = "touchmark-webhook", version, max_term_width = 110)]
 pub struct Arguments {
     /// Policy file, or directory of policy files; may be given several times
-    #[arg(
-        long,
-        required = true,
-        value_name = "FILE",
-        env = "TOUCHMARK_POLICY",
-        value_delimiter = ','
-    )]
+    #[arg(long, required = true, value_name = "FILE", env = "TOUCHMARK_POLICY", value_delimiter = ',')]
     pub policy: Vec<PathBuf>,
     /// Certificate chain of the server, in PEM
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TLS_CERT")]
@@ -25,12 +19,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TLS_KEY")]
     pub tls_key: PathBuf,
     /// Address to serve on, with TLS
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8443",
-        env = "TOUCHMARK_LISTEN"
-    )]
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443", env = "TOUCHMARK_LISTEN")]
     pub listen: SocketAddr,
     /// Address to serve /metrics, /livez and /readyz on without TLS, beside the main one
     #[arg(long, value_name = "ADDRESS", env = "TOUCHMARK_METRICS_LISTEN")]
@@ -42,12 +31,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..), env = "TOUCHMARK_MAX_REVIEWS")]
     pub max_reviews: u16,
     /// Trust the CA certificates in this PEM file for registries, beside the system's
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TOUCHMARK_REGISTRY_CA",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "FILE", env = "TOUCHMARK_REGISTRY_CA", value_delimiter = ',')]
     pub registry_ca: Vec<PathBuf>,
     /// Speak plain HTTP to registries that are not on this machine
     #[arg(long, env = "TOUCHMARK_ALLOW_HTTP")]

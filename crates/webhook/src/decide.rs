@@ -61,9 +61,7 @@ impl<S: ImageStore> Decide for ImageVerifier<S> {
     fn decide<'a>(&'a self, image: &'a PinnedRef) -> DecideFuture<'a> {
         Box::pin(async move {
             let decision = ImageVerifier::decide(self, &image.to_image_ref()).await;
-            decision
-                .map(|decision| ImageAnswer::from(&decision))
-                .map_err(|error| Undecided(Box::new(error)))
+            decision.map(|decision| ImageAnswer::from(&decision)).map_err(|error| Undecided(Box::new(error)))
         })
     }
 }

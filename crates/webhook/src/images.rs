@@ -49,9 +49,8 @@ impl Workload {
     /// The workload of that kind, in exactly that version.
     pub fn of(kind: &GroupVersionKind) -> Option<Self> {
         let (group, name) = (kind.group.as_str(), kind.kind.as_str());
-        let known = Self::ALL
-            .into_iter()
-            .find(|workload| (workload.group(), workload.name()) == (group, name));
+        let known =
+            Self::ALL.into_iter().find(|workload| (workload.group(), workload.name()) == (group, name));
         known.filter(|_| kind.version == "v1")
     }
 
@@ -85,44 +84,29 @@ impl Workload {
     /// [`ObjectError`]: not an object of this kind, without a pod's specification in its place, or without any image.
     pub fn images(self, object: &RawValue) -> Result<Vec<FoundImage>, ObjectError> {
         let head: Head<'_> = serde_json::from_str(object.get())?;
-        let api_version = if self.group().is_empty() {
-            "v1".to_owned()
-        } else {
-            format!("{}/v1", self.group())
-        };
+        let api_version =
+            if self.group().is_empty() { "v1".to_owned() } else { format!("{}/v1", self.group()) };
         if (head.api_version.as_ref(), head.kind.as_ref()) != (api_version.as_str(), self.name()) {
             let shorten = |text: &str| text.chars().take(100).collect();
             let (found_version, found_kind) = (shorten(&head.api_version), shorten(&head.kind));
-            return Err(ObjectError::Kind {
-                api_version: found_version,
-                kind: found_kind,
-                wanted: self,
-            });
+            return Err(ObjectError::Kind { api_version: found_version, kind: found_kind, wanted: self });
         }
         let (place, spec) = self.pod_spec(&head)?;
         let found = spec.ok_or(ObjectError::NoPodSpec { place })?.images(place);
-        if found.is_empty() {
-            Err(ObjectError::NoImage { place })
-        } else {
-            Ok(found)
-        }
+        if found.is_empty() { Err(ObjectError::NoImage { place }) } else { Ok(found) }
     }
 
     /// Where this kind keeps its pod's specification, and what is there.
     fn pod_spec(self, head: &Head<'_>) -> Result<(&'static str, Option<PodSpec>), serde_json::Error> {
         Ok(match self {
             Self::Pod => ("spec", read(head.spec)?),
-            Self::PodTemplate => (
-                "template.spec",
-                read::<Template>(head.template)?.and_then(|template| template.spec),
-            ),
+            Self::PodTemplate => {
+                ("template.spec", read::<Template>(head.template)?.and_then(|template| template.spec))
+            }
             Self::CronJob => {
                 let job = read::<CronJobSpec>(head.spec)?.and_then(|spec| spec.job_template);
                 let template = job.and_then(|job| job.spec).and_then(|spec| spec.template);
-                (
-                    "spec.jobTemplate.spec.template.spec",
-                    template.and_then(|template| template.spec),
-                )
+                ("spec.jobTemplate.spec.template.spec", template.and_then(|template| template.spec))
             }
             Self::ReplicationController
             | Self::Deployment
@@ -166,12 +150,8 @@ impl FoundImage {
 
 /// Whether two objects run the same images, wherever in them those stand.
 pub fn same_images(one: &[FoundImage], other: &[FoundImage]) -> bool {
-    let references = |found: &[FoundImage]| {
-        found
-            .iter()
-            .map(|image| image.reference.clone())
-            .collect::<BTreeSet<_>>()
-    };
+    let references =
+        |found: &[FoundImage]| found.iter().map(|image| image.reference.clone()).collect::<BTreeSet<_>>();
     references(one) == references(other)
 }
 
@@ -248,19 +228,13 @@ impl PodSpec {
         for (list, containers) in containers {
             for (index, container) in containers.into_iter().flatten().enumerate() {
                 let reference = container.image.unwrap_or_default();
-                found.push(FoundImage {
-                    reference,
-                    place: format!("{place}.{list}[{index}]"),
-                });
+                found.push(FoundImage { reference, place: format!("{place}.{list}[{index}]") });
             }
         }
         for (index, volume) in self.volumes.into_iter().flatten().enumerate() {
             if let Some(image) = volume.image {
                 let reference = image.reference.unwrap_or_default();
-                found.push(FoundImage {
-                    reference,
-                    place: format!("{place}.volumes[{index}].image"),
-                });
+                found.push(FoundImage { reference, place: format!("{place}.volumes[{index}].image") });
             }
         }
         found
@@ -335,11 +309,7 @@ mod tests {
     fn object(workload: Workload, spec: &Value) -> Value {
         let template = json!({"metadata": {}, "spec": spec});
         let group = workload.group();
-        let api_version = if group.is_empty() {
-            "v1".to_owned()
-        } else {
-            format!("{group}/v1")
-        };
+        let api_version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
         let mut object =
             json!({"apiVersion": api_version, "kind": workload.name(), "metadata": {"name": "x"}});
         match workload {
@@ -360,17 +330,10 @@ mod tests {
         for workload in Workload::ALL {
             let found = images(workload, &object(workload, &pod_spec())).unwrap();
             let references: Vec<_> = found.iter().map(|image| image.reference.as_str()).collect();
-            assert_eq!(
-                references,
-                ["init", "main", "side", "debug", "volume"],
-                "{workload:?}"
-            );
+            assert_eq!(references, ["init", "main", "side", "debug", "volume"], "{workload:?}");
         }
         let found = images(Workload::CronJob, &object(Workload::CronJob, &pod_spec())).unwrap();
-        assert_eq!(
-            found[4].place,
-            "spec.jobTemplate.spec.template.spec.volumes[1].image"
-        );
+        assert_eq!(found[4].place, "spec.jobTemplate.spec.template.spec.volumes[1].image");
     }
 
     #[test]
@@ -381,14 +344,8 @@ mod tests {
             kind: kind.to_owned(),
         };
         for workload in Workload::ALL {
-            assert_eq!(
-                Workload::of(&kind(workload.group(), "v1", workload.name())),
-                Some(workload)
-            );
-            assert_eq!(
-                Workload::of(&kind(workload.group(), "v1beta1", workload.name())),
-                None
-            );
+            assert_eq!(Workload::of(&kind(workload.group(), "v1", workload.name())), Some(workload));
+            assert_eq!(Workload::of(&kind(workload.group(), "v1beta1", workload.name())), None);
             assert_eq!(Workload::of(&kind("example.com", "v1", workload.name())), None);
         }
         assert_eq!(Workload::of(&kind("apps", "v1", "Pod")), None);
@@ -406,34 +363,19 @@ mod tests {
     #[test]
     fn rejects_an_object_of_another_kind_than_the_request_says() {
         let mut pod = object(Workload::Pod, &pod_spec());
-        assert!(matches!(
-            images(Workload::Job, &pod),
-            Err(ObjectError::Kind {
-                wanted: Workload::Job,
-                ..
-            })
-        ));
+        assert!(matches!(images(Workload::Job, &pod), Err(ObjectError::Kind { wanted: Workload::Job, .. })));
         pod["apiVersion"] = json!("v2");
-        assert!(matches!(
-            images(Workload::Pod, &pod),
-            Err(ObjectError::Kind { .. })
-        ));
+        assert!(matches!(images(Workload::Pod, &pod), Err(ObjectError::Kind { .. })));
     }
 
     #[test]
     fn rejects_an_object_without_a_pod_or_without_containers() {
         for workload in Workload::ALL {
             let mut empty = object(workload, &json!({}));
-            assert!(
-                matches!(images(workload, &empty), Err(ObjectError::NoImage { .. })),
-                "{workload:?}"
-            );
+            assert!(matches!(images(workload, &empty), Err(ObjectError::NoImage { .. })), "{workload:?}");
             empty["spec"] = json!(null);
             empty["template"] = json!(null);
-            assert!(
-                matches!(images(workload, &empty), Err(ObjectError::NoPodSpec { .. })),
-                "{workload:?}"
-            );
+            assert!(matches!(images(workload, &empty), Err(ObjectError::NoPodSpec { .. })), "{workload:?}");
         }
     }
 
@@ -447,37 +389,21 @@ mod tests {
         let object = r#"{"apiVersion":"v1","kind":"Pod","spec":{"containers":{}}}"#;
         for text in [twice, lists, specs, number, object, "[]", "{}"] {
             let raw: Box<RawValue> = serde_json::from_str(text).unwrap();
-            assert!(
-                matches!(Workload::Pod.images(&raw), Err(ObjectError::Json(_))),
-                "{text}"
-            );
+            assert!(matches!(Workload::Pod.images(&raw), Err(ObjectError::Json(_))), "{text}");
         }
     }
 
     #[test]
     fn only_a_digest_of_a_registry_can_be_decided_on() {
         let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let pinned = |text: &str| {
-            FoundImage {
-                reference: text.to_owned(),
-                place: String::new(),
-            }
-            .pinned()
-        };
+        let pinned = |text: &str| FoundImage { reference: text.to_owned(), place: String::new() }.pinned();
         let image = pinned(&format!("nginx:1@sha256:{hex}")).unwrap();
-        assert_eq!(
-            image.to_string(),
-            format!("docker.io/library/nginx:1@sha256:{hex}")
-        );
+        assert_eq!(image.to_string(), format!("docker.io/library/nginx:1@sha256:{hex}"));
         for tag in ["nginx", "nginx:1", "ghcr.io/acme/app:v1"] {
             assert_eq!(pinned(tag), Err(PinError::Tag), "{tag}");
         }
         for local in ["oci", "oci-archive", "docker-archive"] {
-            assert_eq!(
-                pinned(&format!("{local}:dir@sha256:{hex}")),
-                Err(PinError::Transport),
-                "{local}"
-            );
+            assert_eq!(pinned(&format!("{local}:dir@sha256:{hex}")), Err(PinError::Transport), "{local}");
         }
         assert!(matches!(pinned("UPPER"), Err(PinError::Reference(_))));
         assert!(matches!(pinned(" nginx"), Err(PinError::Reference(_))));
@@ -485,21 +411,13 @@ mod tests {
 
     #[test]
     fn images_are_the_same_wherever_they_stand() {
-        let image = |reference: &str, place: &str| FoundImage {
-            reference: reference.into(),
-            place: place.into(),
-        };
+        let image =
+            |reference: &str, place: &str| FoundImage { reference: reference.into(), place: place.into() };
         assert!(same_images(
             &[image("a", "1"), image("b", "2")],
             &[image("b", "1"), image("a", "2"), image("a", "3")]
         ));
-        assert!(!same_images(
-            &[image("a", "1")],
-            &[image("a", "1"), image("b", "2")]
-        ));
-        assert!(!same_images(
-            &[image("a", "1"), image("b", "2")],
-            &[image("a", "1")]
-        ));
+        assert!(!same_images(&[image("a", "1")], &[image("a", "1"), image("b", "2")]));
+        assert!(!same_images(&[image("a", "1"), image("b", "2")], &[image("a", "1")]));
     }
 }

@@ -26,11 +26,7 @@ pub struct Judge {
 impl Judge {
     /// A judge who asks `decider`, and takes a slot for each image that he asks about.
     pub fn new(decider: Arc<dyn Decide>, slots: Arc<Semaphore>, limits: Arc<Limits>) -> Self {
-        Self {
-            decider,
-            slots,
-            limits,
-        }
+        Self { decider, slots, limits }
     }
 
     /// Rules on a review before `deadline`. Always answers: what is not known by then is not allowed.
@@ -48,18 +44,12 @@ impl Judge {
             Operation::Create | Operation::Update => {}
             Operation::Delete => return Ok(Found::Exempt(Exemption::Deletion)),
             Operation::Connect => {
-                return Err(Refusal::Operation {
-                    operation: review.operation,
-                });
+                return Err(Refusal::Operation { operation: review.operation });
             }
         }
-        let unknown = || Refusal::UnknownKind {
-            kind: review.kind.clone(),
-        };
+        let unknown = || Refusal::UnknownKind { kind: review.kind.clone() };
         let workload = Workload::of(&review.kind).ok_or_else(unknown)?;
-        let object = review.object.ok_or(Refusal::NoObject {
-            operation: review.operation,
-        })?;
+        let object = review.object.ok_or(Refusal::NoObject { operation: review.operation })?;
         let images = workload.images(object)?;
         if review.operation == Operation::Update {
             // An old object that cannot be read is none to compare with.
@@ -77,30 +67,20 @@ impl Judge {
             return Err(Refusal::TooManyImages { count, limit });
         }
         Ok(Found::Images(
-            distinct
-                .into_iter()
-                .map(|(reference, place)| FoundImage { reference, place })
-                .collect(),
+            distinct.into_iter().map(|(reference, place)| FoundImage { reference, place }).collect(),
         ))
     }
 
     async fn rule_on(&self, images: Vec<FoundImage>, deadline: Instant) -> Vec<ImageRuling> {
         // All are started before the first is waited for.
-        let started: Vec<_> = images
-            .into_iter()
-            .map(|image| (self.start(&image, deadline), image))
-            .collect();
+        let started: Vec<_> = images.into_iter().map(|image| (self.start(&image, deadline), image)).collect();
         let mut rulings = Vec::new();
         for (task, FoundImage { reference, place }) in started {
             let outcome = match task {
                 Ok(task) => finish(task, deadline).await,
                 Err(outcome) => outcome,
             };
-            rulings.push(ImageRuling {
-                reference,
-                place,
-                outcome,
-            });
+            rulings.push(ImageRuling { reference, place, outcome });
         }
         rulings
     }
@@ -142,10 +122,7 @@ async fn finish(task: JoinHandle<Outcome>, deadline: Instant) -> ImageOutcome {
         Ok(Ok(Outcome::Answered(image, answer))) => match answer.verdict {
             Verdict::Allow => ImageOutcome::Allowed(image),
             Verdict::Warn => ImageOutcome::Warned(answer.reasons),
-            Verdict::Deny => ImageOutcome::Denied {
-                reasons: answer.reasons,
-                codes: answer.codes,
-            },
+            Verdict::Deny => ImageOutcome::Denied { reasons: answer.reasons, codes: answer.codes },
         },
         Ok(Ok(Outcome::Undecided(error))) => ImageOutcome::Undecided(error.chain()),
         Ok(Ok(Outcome::Late)) | Err(_) => ImageOutcome::Late,

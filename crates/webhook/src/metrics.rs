@@ -57,21 +57,13 @@ impl Metrics {
             Unit::Seconds,
             self.review_duration.clone(),
         );
-        registry.register(
-            "images",
-            "Distinct images of reviews, by outcome",
-            self.images.clone(),
-        );
+        registry.register("images", "Distinct images of reviews, by outcome", self.images.clone());
         registry.register(
             "unanswerable",
             "Requests that got an HTTP error because they could not be answered as reviews",
             self.unanswerable.clone(),
         );
-        registry.register(
-            "reviews_in_flight",
-            "Reviews being decided",
-            self.in_flight.clone(),
-        );
+        registry.register("reviews_in_flight", "Reviews being decided", self.in_flight.clone());
         registry.register("reloads", "Attempts to load changed files", self.reloads.clone());
         registry.register_with_unit(
             "loaded_timestamp",
@@ -90,18 +82,12 @@ impl Metrics {
     /// A review was answered.
     pub(crate) fn reviewed(&self, review: &Review<'_>, ruling: &Ruling, duration: Duration) {
         let kind = Workload::of(&review.kind).map_or("other", Workload::name);
-        let labels = [
-            ("outcome", ruling.outcome()),
-            ("kind", kind),
-            ("operation", review.operation.name()),
-        ];
+        let labels = [("outcome", ruling.outcome()), ("kind", kind), ("operation", review.operation.name())];
         self.reviews.get_or_create(&labels).inc();
         self.review_duration.observe(duration.as_secs_f64());
         if let Ruling::Images(images) = ruling {
             for image in images {
-                self.images
-                    .get_or_create(&[("outcome", image.outcome.name())])
-                    .inc();
+                self.images.get_or_create(&[("outcome", image.outcome.name())]).inc();
             }
         }
     }
@@ -120,13 +106,9 @@ impl Metrics {
     /// Changed files were loaded, or not.
     pub(crate) fn reloaded(&self, what: &'static str, result: Result<Duration, ()>) {
         let label = if result.is_ok() { "ok" } else { "failed" };
-        self.reloads
-            .get_or_create(&[("what", what), ("result", label)])
-            .inc();
+        self.reloads.get_or_create(&[("what", what), ("result", label)]).inc();
         if let Ok(since_epoch) = result {
-            self.loaded
-                .get_or_create(&[("what", what)])
-                .set(since_epoch.as_secs_f64());
+            self.loaded.get_or_create(&[("what", what)]).set(since_epoch.as_secs_f64());
         }
     }
 
@@ -160,9 +142,8 @@ impl Drop for InFlight {
 }
 
 /// From an answer out of the cache to the longest timeout that there is.
-const BUCKETS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-];
+const BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 #[cfg(test)]
 mod tests {
@@ -175,11 +156,7 @@ mod tests {
         let body = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"DELETE",
             "kind":{"group":"evil","version":"v1","kind":"Whatever\"}"}}}"#;
         let review = Review::parse(body.as_bytes()).unwrap();
-        metrics.reviewed(
-            &review,
-            &Ruling::Exempt(Exemption::Deletion),
-            Duration::from_millis(3),
-        );
+        metrics.reviewed(&review, &Ruling::Exempt(Exemption::Deletion), Duration::from_millis(3));
         metrics.refused("malformed");
         metrics.reloaded("policy", Ok(Duration::from_secs(5)));
         metrics.reloaded("certificate", Err(()));

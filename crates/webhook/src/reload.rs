@@ -64,12 +64,7 @@ pub struct Watched<S> {
 impl<S: Source + 'static> Watched<S> {
     /// Watches a source, of which nothing is in force yet.
     pub fn new(source: S, metrics: Arc<Metrics>) -> Self {
-        Self {
-            source: Arc::new(source),
-            metrics,
-            in_force: None,
-            last_failure: None,
-        }
+        Self { source: Arc::new(source), metrics, in_force: None, last_failure: None }
     }
 
     /// Loads the source for the first time.
@@ -102,9 +97,7 @@ impl<S: Source + 'static> Watched<S> {
             }
             anyhow::Ok(changed.then_some(digest))
         };
-        let changed = tokio::task::spawn_blocking(load)
-            .await
-            .context("loading ended unexpectedly")??;
+        let changed = tokio::task::spawn_blocking(load).await.context("loading ended unexpectedly")??;
         self.last_failure = None;
         let Some(digest) = changed else {
             return Ok(Reloaded::Unchanged);
@@ -164,15 +157,8 @@ impl Source for PolicyFiles {
     }
 
     fn read(&self) -> anyhow::Result<(Digest, Self::Read)> {
-        let policies = PolicySet::new(load_policies(
-            &self.policies,
-            &touchmark_policy::Limits::default(),
-        )?)?;
-        let roots = self
-            .registry_ca
-            .iter()
-            .map(|path| read(path))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let policies = PolicySet::new(load_policies(&self.policies, &touchmark_policy::Limits::default())?)?;
+        let roots = self.registry_ca.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
         // The derived form lists every member of every policy, and each key by its digest: it changes when they do, whichever
         // file they come from.
         let told = format!("{policies:?} {roots:?}");
@@ -188,8 +174,7 @@ impl Source for PolicyFiles {
         let mut registry = self.registry.clone();
         registry.http.extra_roots.extend(roots);
         let verifier = ImageVerifier::new(Stores::new(registry)?, policies, GatherLimits::default());
-        self.shared
-            .decide_by(Arc::new(verifier.with_cache(&CacheLimits::default())));
+        self.shared.decide_by(Arc::new(verifier.with_cache(&CacheLimits::default())));
         Ok(())
     }
 }
@@ -215,13 +200,7 @@ impl Source for CertificateFiles {
 
     fn read(&self) -> anyhow::Result<(Digest, CertifiedKey)> {
         let (chain, key) = (read(&self.chain)?, read(&self.key)?);
-        let context = || {
-            format!(
-                "certificate {} with key {}",
-                self.chain.display(),
-                self.key.display()
-            )
-        };
+        let context = || format!("certificate {} with key {}", self.chain.display(), self.key.display());
         let certificate = tls::certified_key(&chain, &key).with_context(context)?;
         Ok((Digest::of(&[chain, key].concat()), certificate))
     }
@@ -242,10 +221,6 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     let size = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     let size = size.with_context(|| format!("cannot read {}", path.display()))?;
-    anyhow::ensure!(
-        size as u64 <= MAX_BYTES,
-        "{} has more than {MAX_BYTES} bytes",
-        path.display()
-    );
+    anyhow::ensure!(size as u64 <= MAX_BYTES, "{} has more than {MAX_BYTES} bytes", path.display());
     Ok(bytes)
 }

@@ -22,23 +22,10 @@ const MAX_WARNINGS_CHARS: usize = 4096;
 /// The answer to the review with this uid, as JSON.
 pub fn respond(uid: &str, ruling: &Ruling) -> Vec<u8> {
     let allowed = ruling.is_allowed();
-    let status = (!allowed).then(|| Status {
-        code: 403,
-        reason: "Forbidden",
-        message: message(ruling),
-    });
-    let response = Response {
-        uid,
-        allowed,
-        status,
-        warnings: warnings(ruling),
-        audit_annotations: annotations(ruling),
-    };
-    let answer = Answer {
-        api_version: API_VERSION,
-        kind: KIND,
-        response,
-    };
+    let status = (!allowed).then(|| Status { code: 403, reason: "Forbidden", message: message(ruling) });
+    let response =
+        Response { uid, allowed, status, warnings: warnings(ruling), audit_annotations: annotations(ruling) };
+    let answer = Answer { api_version: API_VERSION, kind: KIND, response };
     // Strings, numbers and a map with string keys: writing them to memory cannot fail.
     serde_json::to_vec(&answer).unwrap_or_default()
 }
@@ -83,10 +70,7 @@ fn image_messages(images: &[ImageRuling]) -> String {
     if images.is_empty() {
         return "no image was decided on".to_owned();
     }
-    let bad: Vec<_> = images
-        .iter()
-        .filter(|image| !image.outcome.is_allowed())
-        .collect();
+    let bad: Vec<_> = images.iter().filter(|image| !image.outcome.is_allowed()).collect();
     let mut text = String::new();
     for (index, image) in bad.iter().enumerate() {
         let line = bounded(&image_message(image), MAX_IMAGE_BYTES);
@@ -112,11 +96,7 @@ fn image_message(image: &ImageRuling) -> String {
         ImageOutcome::Late => "could not decide in time; try again".to_owned(),
         ImageOutcome::Failed => "could not decide: the webhook failed internally".to_owned(),
     };
-    format!(
-        "image {:?} ({}): {why}",
-        bounded(&image.reference, 512),
-        image.place
-    )
+    format!("image {:?} ({}): {why}", bounded(&image.reference, 512), image.place)
 }
 
 fn warnings(ruling: &Ruling) -> Vec<String> {
@@ -130,10 +110,8 @@ fn warnings(ruling: &Ruling) -> Vec<String> {
             continue;
         };
         for reason in reasons {
-            let warning: String = format!("{}: {reason}", image.reference)
-                .chars()
-                .take(MAX_WARNING_CHARS)
-                .collect();
+            let warning: String =
+                format!("{}: {reason}", image.reference).chars().take(MAX_WARNING_CHARS).collect();
             let count = warning.chars().count();
             if count > left {
                 return warnings;
@@ -205,11 +183,7 @@ mod tests {
     use crate::images::PinError;
 
     fn image(reference: &str, outcome: ImageOutcome) -> ImageRuling {
-        ImageRuling {
-            reference: reference.into(),
-            place: "spec.containers[0]".into(),
-            outcome,
-        }
+        ImageRuling { reference: reference.into(), place: "spec.containers[0]".into(), outcome }
     }
 
     fn json(ruling: &Ruling) -> Value {
@@ -228,10 +202,8 @@ mod tests {
 
     #[test]
     fn a_denial_names_each_image_and_its_reason() {
-        let denied = ImageOutcome::Denied {
-            reasons: vec!["no signature".into()],
-            codes: vec!["signature-missing"],
-        };
+        let denied =
+            ImageOutcome::Denied { reasons: vec!["no signature".into()], codes: vec!["signature-missing"] };
         let ruling = Ruling::Images(vec![
             image("a", denied),
             image("b", ImageOutcome::Unpinned(PinError::Tag)),
@@ -249,26 +221,17 @@ mod tests {
             message.contains("image must be pinned by digest") && message.contains("in time"),
             "{message}"
         );
-        assert_eq!(
-            response["auditAnnotations"]["reasons"],
-            "late,signature-missing,unpinned"
-        );
+        assert_eq!(response["auditAnnotations"]["reasons"], "late,signature-missing,unpinned");
     }
 
     #[test]
     fn warnings_are_given_and_kept_short() {
-        let reasons = (0..100)
-            .map(|index| format!("{index} {}", "x".repeat(300)))
-            .collect();
+        let reasons = (0..100).map(|index| format!("{index} {}", "x".repeat(300))).collect();
         let answer = json(&Ruling::Images(vec![image("a", ImageOutcome::Warned(reasons))]));
         assert_eq!(answer["response"]["allowed"], true);
         let warnings = answer["response"]["warnings"].as_array().unwrap();
         assert_eq!(warnings.len(), 16);
-        assert!(
-            warnings
-                .iter()
-                .all(|warning| warning.as_str().unwrap().chars().count() <= 256)
-        );
+        assert!(warnings.iter().all(|warning| warning.as_str().unwrap().chars().count() <= 256));
     }
 
     #[test]
@@ -279,26 +242,16 @@ mod tests {
             .collect();
         let message = message(&Ruling::Images(many));
         assert!(message.len() < MAX_MESSAGE_BYTES + 64, "{}", message.len());
-        assert!(
-            message.ends_with("more images") && !message.contains(char::is_control),
-            "{message}"
-        );
+        assert!(message.ends_with("more images") && !message.contains(char::is_control), "{message}");
     }
 
     #[test]
     fn a_refusal_says_why_with_its_causes() {
         let kind = serde_json::from_str(r#"{"group":"","version":"v1","kind":"Secret"}"#).unwrap();
         let response = &json(&Ruling::Refused(Refusal::UnknownKind { kind }))["response"];
-        assert!(
-            response["status"]["message"]
-                .as_str()
-                .unwrap()
-                .starts_with("v1 Secret is not a kind")
-        );
-        let broken: Refusal = serde_json::from_str::<u8>("x")
-            .map_err(crate::ObjectError::from)
-            .unwrap_err()
-            .into();
+        assert!(response["status"]["message"].as_str().unwrap().starts_with("v1 Secret is not a kind"));
+        let broken: Refusal =
+            serde_json::from_str::<u8>("x").map_err(crate::ObjectError::from).unwrap_err().into();
         assert!(message(&Ruling::Refused(broken)).starts_with("object cannot be read: expected value"));
     }
 

@@ -44,11 +44,7 @@ pub struct GroupVersionKind {
 impl GroupVersionKind {
     /// Group and version as an object's `apiVersion` has them.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 }
 
@@ -101,9 +97,7 @@ impl<'a> Review<'a> {
         let request = wire.request.ok_or(ReviewError::NoRequest)?;
         // A uid is 36 characters; what is not like one is not repeated.
         if request.uid.is_empty() || request.uid.len() > 256 {
-            return Err(ReviewError::Uid {
-                length: request.uid.len(),
-            });
+            return Err(ReviewError::Uid { length: request.uid.len() });
         }
         Ok(Self {
             uid: request.uid,
@@ -194,31 +188,21 @@ mod tests {
 
     #[test]
     fn rejects_another_version_or_kind() {
-        for (found, other) in [
-            ("admission.k8s.io/v1", "admission.k8s.io/v1beta1"),
-            ("AdmissionReview", "Pod"),
-        ] {
+        for (found, other) in
+            [("admission.k8s.io/v1", "admission.k8s.io/v1beta1"), ("AdmissionReview", "Pod")]
+        {
             let text = REVIEW.replacen(found, other, 1);
-            assert!(matches!(
-                Review::parse(text.as_bytes()),
-                Err(ReviewError::Version { .. })
-            ));
+            assert!(matches!(Review::parse(text.as_bytes()), Err(ReviewError::Version { .. })));
         }
     }
 
     #[test]
     fn rejects_a_review_without_a_request_or_a_uid() {
         let answer = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{}}"#;
-        assert!(matches!(
-            Review::parse(answer.as_bytes()),
-            Err(ReviewError::NoRequest)
-        ));
+        assert!(matches!(Review::parse(answer.as_bytes()), Err(ReviewError::NoRequest)));
         for uid in [String::new(), "x".repeat(300)] {
             let text = REVIEW.replace("705ab4f5-6393-11e8-b7cc-42010a800002", &uid);
-            assert!(matches!(
-                Review::parse(text.as_bytes()),
-                Err(ReviewError::Uid { .. })
-            ));
+            assert!(matches!(Review::parse(text.as_bytes()), Err(ReviewError::Uid { .. })));
         }
     }
 
@@ -230,10 +214,7 @@ mod tests {
             (r#""operation":"#, r#""operation":"DELETE","operation":"#),
         ] {
             let text = REVIEW.replacen(found, doubled, 1);
-            assert!(
-                matches!(Review::parse(text.as_bytes()), Err(ReviewError::Json(_))),
-                "{doubled}"
-            );
+            assert!(matches!(Review::parse(text.as_bytes()), Err(ReviewError::Json(_))), "{doubled}");
         }
     }
 
@@ -247,10 +228,7 @@ mod tests {
             &REVIEW.replace("UPDATE", "PATCH"),
             &REVIEW.replace("\"operation\"", "\"o\""),
         ] {
-            assert!(
-                matches!(Review::parse(text.as_bytes()), Err(ReviewError::Json(_))),
-                "{text:.40}"
-            );
+            assert!(matches!(Review::parse(text.as_bytes()), Err(ReviewError::Json(_))), "{text:.40}");
         }
     }
 }

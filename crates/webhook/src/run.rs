@@ -20,10 +20,8 @@ use crate::{
 /// Runs the server until it is told to end. Exits 0 then, and 2 when it cannot start.
 pub fn run(arguments: &Arguments) -> ExitCode {
     start_log(arguments);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime");
     match runtime.and_then(|runtime| runtime.block_on(serve(arguments))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -52,17 +50,12 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     // Signals first: one that comes while policies are loaded must not be lost, nor end the process roughly.
     let (end, hangups) = (watch_for_end()?, signal(SignalKind::hangup())?);
     let metrics = Arc::new(Metrics::new());
-    let limits = Limits {
-        max_reviews: usize::from(arguments.max_reviews),
-        ..Limits::default()
-    };
+    let limits = Limits { max_reviews: usize::from(arguments.max_reviews), ..Limits::default() };
     let shared = Arc::new(Shared::new(limits, Arc::clone(&metrics)));
     let certificates = Arc::new(Certificates::default());
     let mut policy_files = Watched::new(policy_files(arguments, &shared), Arc::clone(&metrics));
-    let mut certificate_files = Watched::new(
-        certificate_files(arguments, &certificates, &metrics),
-        Arc::clone(&metrics),
-    );
+    let mut certificate_files =
+        Watched::new(certificate_files(arguments, &certificates, &metrics), Arc::clone(&metrics));
     certificate_files.start().await?;
     policy_files.start().await?;
 
@@ -74,10 +67,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let period = Duration::from_secs(arguments.reload_seconds);
     let (policy_hangup, certificate_hangup) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    tokio::spawn(pass_on(
-        hangups,
-        [Arc::clone(&policy_hangup), Arc::clone(&certificate_hangup)],
-    ));
+    tokio::spawn(pass_on(hangups, [Arc::clone(&policy_hangup), Arc::clone(&certificate_hangup)]));
     tokio::spawn(policy_files.watch(period, policy_hangup));
     tokio::spawn(certificate_files.watch(period, certificate_hangup));
     tracing::info!(listen = %arguments.listen, "serving");
@@ -94,11 +84,7 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn policy_files(arguments: &Arguments, shared: &Arc<Shared>) -> PolicyFiles {
     let registry = RegistryOptions::default();
-    let registry = if arguments.allow_http {
-        registry.dangerous_plain_http()
-    } else {
-        registry
-    };
+    let registry = if arguments.allow_http { registry.dangerous_plain_http() } else { registry };
     PolicyFiles {
         policies: arguments.policy.clone(),
         registry_ca: arguments.registry_ca.clone(),
@@ -121,9 +107,7 @@ fn certificate_files(
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Passes each SIGHUP on to all who reload.

@@ -68,22 +68,14 @@ impl Shared {
     /// Rules on a review. A panic on the way is a refusal.
     async fn rule(&self, review: &Review<'_>, deadline: Instant) -> Ruling {
         let Ok(_turn) = self.reviews.try_acquire() else {
-            return Ruling::Refused(Refusal::Overloaded {
-                limit: self.limits.max_reviews,
-            });
+            return Ruling::Refused(Refusal::Overloaded { limit: self.limits.max_reviews });
         };
         let Some(door) = self.decider.load_full() else {
             return Ruling::Refused(Refusal::NotReady);
         };
         let _deciding = self.metrics.deciding();
-        let judge = Judge::new(
-            Arc::clone(&door.0),
-            Arc::clone(&self.decisions),
-            Arc::clone(&self.limits),
-        );
-        let ruling = AssertUnwindSafe(judge.rule(review, deadline))
-            .catch_unwind()
-            .await;
+        let judge = Judge::new(Arc::clone(&door.0), Arc::clone(&self.decisions), Arc::clone(&self.limits));
+        let ruling = AssertUnwindSafe(judge.rule(review, deadline)).catch_unwind().await;
         ruling.unwrap_or(Ruling::Refused(Refusal::Internal))
     }
 }
@@ -99,26 +91,14 @@ pub struct Server {
 impl Server {
     /// Answers reviews, over TLS.
     pub fn reviews(shared: Arc<Shared>, listener: TcpListener, tls: TlsAcceptor) -> Self {
-        let router = operations()
-            .route("/validate", post(validate))
-            .with_state(Arc::clone(&shared));
-        Self {
-            shared,
-            listener,
-            tls: Some(tls),
-            router,
-        }
+        let router = operations().route("/validate", post(validate)).with_state(Arc::clone(&shared));
+        Self { shared, listener, tls: Some(tls), router }
     }
 
     /// Shows metrics and health only, without TLS.
     pub fn metrics(shared: Arc<Shared>, listener: TcpListener) -> Self {
         let router = operations().with_state(Arc::clone(&shared));
-        Self {
-            shared,
-            listener,
-            tls: None,
-            router,
-        }
+        Self { shared, listener, tls: None, router }
     }
 
     /// Serves until `end`, then a little longer while the cluster learns that this server is not ready, and then until the open
@@ -140,14 +120,7 @@ impl Server {
             };
             if let Some((stream, place)) = accepted {
                 let (tls, router) = (self.tls.clone(), self.router.clone());
-                tokio::spawn(connect(
-                    stream,
-                    tls,
-                    router,
-                    graceful.watcher(),
-                    Arc::clone(&limits),
-                    place,
-                ));
+                tokio::spawn(connect(stream, tls, router, graceful.watcher(), Arc::clone(&limits), place));
             }
         }
         drop(self.listener);
@@ -203,11 +176,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = auto::Builder::new(TokioExecutor::new());
-    let mut builder = if is_http2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    };
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
     let max_header_bytes = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
     builder
         .http1()
@@ -221,9 +190,8 @@ where
         .keep_alive_timeout(limits.header_timeout)
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(limits.max_header_bytes);
-    let connection = builder
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .into_owned();
+    let connection =
+        builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }
@@ -282,11 +250,7 @@ async fn validate(
     let duration = begun.elapsed();
     shared.metrics.reviewed(&review, &ruling, duration);
     log(&review, &ruling, duration);
-    (
-        [(CONTENT_TYPE, "application/json")],
-        respond(&review.uid, &ruling),
-    )
-        .into_response()
+    ([(CONTENT_TYPE, "application/json")], respond(&review.uid, &ruling)).into_response()
 }
 
 async fn read_body(
@@ -295,35 +259,19 @@ async fn read_body(
     body: Body,
     deadline: Instant,
 ) -> Result<Bytes, Response> {
-    let content_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         let text = "expected content type application/json";
-        return Err(refuse(
-            shared,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "media-type",
-            text,
-        ));
+        return Err(refuse(shared, StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", text));
     }
     match timeout_at(deadline, to_bytes(body, shared.limits.max_body_bytes)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => {
-            let text = format!(
-                "body broke off or has more than {} bytes",
-                shared.limits.max_body_bytes
-            );
+            let text = format!("body broke off or has more than {} bytes", shared.limits.max_body_bytes);
             Err(refuse(shared, StatusCode::PAYLOAD_TOO_LARGE, "body", &text))
         }
-        Err(_) => Err(refuse(
-            shared,
-            StatusCode::REQUEST_TIMEOUT,
-            "slow",
-            "body did not arrive in time",
-        )),
+        Err(_) => Err(refuse(shared, StatusCode::REQUEST_TIMEOUT, "slow", "body did not arrive in time")),
     }
 }
 

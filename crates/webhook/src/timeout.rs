@@ -6,10 +6,7 @@ use crate::Limits;
 
 /// What is left for deciding when the request's query is `query`.
 pub(crate) fn budget(query: Option<&str>, limits: &Limits) -> Duration {
-    let stated = query
-        .and_then(timeout_in)
-        .unwrap_or(limits.default_timeout)
-        .min(limits.max_timeout);
+    let stated = query.and_then(timeout_in).unwrap_or(limits.default_timeout).min(limits.max_timeout);
     // Of a timeout so short that the margin would eat it, half is for the answer.
     stated.saturating_sub(limits.answer_margin).max(stated / 2)
 }

@@ -47,18 +47,13 @@ impl ResolvesServerCert for Certificates {
 /// # Errors
 /// [`CertificateError`]: not PEM, nothing in it, or a key of another certificate.
 pub(crate) fn certified_key(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, CertificateError> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
-        .collect::<Result<_, _>>()
-        .map_err(CertificateError::Chain)?;
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(CertificateError::Chain)?;
     if chain.is_empty() {
         return Err(CertificateError::NoCertificate);
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(CertificateError::Key)?;
-    Ok(CertifiedKey::from_der(
-        chain,
-        key,
-        &aws_lc_rs::default_provider(),
-    )?)
+    Ok(CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?)
 }
 
 /// When the certificate expires, in seconds since 1970.
@@ -114,53 +109,28 @@ mod tests {
     fn rejects_the_key_of_another_certificate() {
         let ((chain, _), (_, key)) = (pair(), pair());
         let error = certified_key(chain.as_bytes(), key.as_bytes()).unwrap_err();
-        assert!(
-            matches!(error, CertificateError::Tls(rustls::Error::InconsistentKeys(_))),
-            "{error:?}"
-        );
+        assert!(matches!(error, CertificateError::Tls(rustls::Error::InconsistentKeys(_))), "{error:?}");
     }
 
     #[test]
     fn rejects_files_without_what_they_should_have() {
         let (chain, key) = pair();
         let (chain, key) = (chain.as_bytes(), key.as_bytes());
-        assert!(matches!(
-            certified_key(b"", key),
-            Err(CertificateError::NoCertificate)
-        ));
-        assert!(matches!(
-            certified_key(key, key),
-            Err(CertificateError::NoCertificate)
-        ));
+        assert!(matches!(certified_key(b"", key), Err(CertificateError::NoCertificate)));
+        assert!(matches!(certified_key(key, key), Err(CertificateError::NoCertificate)));
         assert!(matches!(certified_key(chain, b""), Err(CertificateError::Key(_))));
         let broken = b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
-        assert!(matches!(
-            certified_key(broken, key),
-            Err(CertificateError::Chain(_))
-        ));
+        assert!(matches!(certified_key(broken, key), Err(CertificateError::Chain(_))));
         let nonsense = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(
-            certified_key(nonsense, key),
-            Err(CertificateError::Tls(_))
-        ));
+        assert!(matches!(certified_key(nonsense, key), Err(CertificateError::Tls(_))));
     }
 
     #[test]
     fn rejects_to_tell_when_nonsense_expires() {
-        let key = rcgen::KeyPair::generate()
-            .unwrap()
-            .serialize_der()
-            .try_into()
-            .unwrap();
-        let key = aws_lc_rs::default_provider()
-            .key_provider
-            .load_private_key(key)
-            .unwrap();
+        let key = rcgen::KeyPair::generate().unwrap().serialize_der().try_into().unwrap();
+        let key = aws_lc_rs::default_provider().key_provider.load_private_key(key).unwrap();
         let nonsense = CertifiedKey::new(vec![CertificateDer::from(vec![0; 3])], Arc::clone(&key));
         assert!(matches!(expiry(&nonsense), Err(CertificateError::X509(_))));
-        assert!(matches!(
-            expiry(&CertifiedKey::new(Vec::new(), key)),
-            Err(CertificateError::NoCertificate)
-        ));
+        assert!(matches!(expiry(&CertifiedKey::new(Vec::new(), key)), Err(CertificateError::NoCertificate)));
     }
 }

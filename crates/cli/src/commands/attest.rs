@@ -45,12 +45,7 @@ pub(crate) struct AttestArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["predicate", "predicate_type"])]
     statement: Option<PathBuf>,
     /// How to store the attestation
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "bundle",
-        env = "TOUCHMARK_FORMAT"
-    )]
+    #[arg(long, value_name = "FORMAT", default_value = "bundle", env = "TOUCHMARK_FORMAT")]
     format: StorageFormat,
 }
 
@@ -81,9 +76,7 @@ pub(crate) fn state(
     predicate_type: &PredicateType,
     predicate: Vec<u8>,
 ) -> anyhow::Result<Statement<Box<RawValue>>> {
-    let text = String::from_utf8(predicate)
-        .map_err(|error| error.utf8_error())
-        .context("not UTF-8 text")?;
+    let text = String::from_utf8(predicate).map_err(|error| error.utf8_error()).context("not UTF-8 text")?;
     let predicate = if predicate_type.uri() == predicate_types::COSIGN_CUSTOM {
         // cosign's `custom` holds any text: pkg/cosign/attestation.CosignPredicate.
         to_raw_value(&json!({ "Data": text, "Timestamp": Timestamp::now().to_string() }))?
@@ -135,12 +128,8 @@ mod tests {
 
     #[test]
     fn the_predicates_bytes_are_signed_as_they_are() {
-        let statement = state(
-            &image(),
-            &"cyclonedx".parse().unwrap(),
-            br#"{"b": 1.50, "a":2}"#.to_vec(),
-        )
-        .unwrap();
+        let statement =
+            state(&image(), &"cyclonedx".parse().unwrap(), br#"{"b": 1.50, "a":2}"#.to_vec()).unwrap();
         let text = String::from_utf8(statement.to_json().unwrap()).unwrap();
         assert!(text.contains(r#""predicate":{"b": 1.50, "a":2}"#), "{text}");
     }

@@ -36,12 +36,7 @@ Examples:
   COSIGN_PASSWORD=… touchmark key generate --kind ed25519")]
 pub(crate) struct GenerateArgs {
     /// Where to write: PREFIX.key and PREFIX.pub
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        default_value = "touchmark",
-        env = "TOUCHMARK_OUTPUT_KEY_PREFIX"
-    )]
+    #[arg(long, value_name = "PREFIX", default_value = "touchmark", env = "TOUCHMARK_OUTPUT_KEY_PREFIX")]
     output_key_prefix: PathBuf,
     /// What kind of key; every cosign verifies ecdsa-p256
     #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
@@ -80,12 +75,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "KEY")]
     key: KeyRef,
     /// Where to write: PREFIX.key and PREFIX.pub
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        default_value = "touchmark",
-        env = "TOUCHMARK_OUTPUT_KEY_PREFIX"
-    )]
+    #[arg(long, value_name = "PREFIX", default_value = "touchmark", env = "TOUCHMARK_OUTPUT_KEY_PREFIX")]
     output_key_prefix: PathBuf,
 }
 
@@ -146,11 +136,7 @@ fn write_pair(key: &PrivateKey, password: &str, prefix: &Path, context: &Context
         return Err(error);
     }
     context.note(&format!("private key: {}", private.display()));
-    context.note(&format!(
-        "public key:  {} ({})",
-        public.display(),
-        key.public_key().id()
-    ));
+    context.note(&format!("public key:  {} ({})", public.display(), key.public_key().id()));
     Ok(Outcome::Done)
 }
 
@@ -184,10 +170,7 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<Outcome> {
                 .iter()
                 .map(|key| json!({ "algorithm": key.algorithm().to_string(), "id": key.id().to_string(), "hint": key.id().hint() }))
                 .collect();
-            format!(
-                "{:#}\n",
-                json!({ "schema": "touchmark.dev/key/v1", "holds": holds, "publicKeys": keys })
-            )
+            format!("{:#}\n", json!({ "schema": "touchmark.dev/key/v1", "holds": holds, "publicKeys": keys }))
         }
         ReportFormat::Text => {
             let mut report = format!("{holds}\n");

@@ -50,15 +50,9 @@ fn check(args: &CheckArgs, context: &Context) -> anyhow::Result<Outcome> {
     let style = context.stdout_style();
     let mut text = String::new();
     for policy in policies.policies() {
-        policy
-            .lints()
-            .iter()
-            .for_each(|lint| context.warn(&harmless(&lint.to_string())));
-        let requirements: Vec<_> = policy
-            .requirements()
-            .iter()
-            .map(touchmark_policy::Requirement::name)
-            .collect();
+        policy.lints().iter().for_each(|lint| context.warn(&harmless(&lint.to_string())));
+        let requirements: Vec<_> =
+            policy.requirements().iter().map(touchmark_policy::Requirement::name).collect();
         text.push_str(&format!(
             "{} {}: requires {}\n",
             style.paint(Tone::Good, "valid"),
@@ -95,9 +89,5 @@ async fn test(args: TestArgs, context: &Context) -> anyhow::Result<Outcome> {
         }
     }
     to_stdout(format!("{} of {total} cases passed\n", total - failed).as_bytes())?;
-    Ok(if failed == 0 {
-        Outcome::Done
-    } else {
-        Outcome::Denied
-    })
+    Ok(if failed == 0 { Outcome::Done } else { Outcome::Denied })
 }

@@ -34,12 +34,7 @@ pub(crate) struct ProvenanceArgs {
     #[arg(value_name = "IMAGE")]
     image: ImageRef,
     /// Where the build runs: auto, github, gitlab or local
-    #[arg(
-        long,
-        value_name = "PLATFORM",
-        default_value = "auto",
-        env = "TOUCHMARK_BUILDER"
-    )]
+    #[arg(long, value_name = "PLATFORM", default_value = "auto", env = "TOUCHMARK_BUILDER")]
     builder: String,
     /// Something that went into the build: an image with its digest, FILE=sha256:…, or git+https://…@COMMIT
     #[arg(long = "materials", value_name = "MATERIAL")]

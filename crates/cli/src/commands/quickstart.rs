@@ -70,10 +70,7 @@ pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
 /// Kept afterwards: the printed commands work on it.
 fn working_directory(chosen: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let Some(dir) = chosen else {
-        return Ok(tempfile::Builder::new()
-            .prefix("touchmark-quickstart-")
-            .tempdir()?
-            .keep());
+        return Ok(tempfile::Builder::new().prefix("touchmark-quickstart-").tempdir()?.keep());
     };
     let failed = || format!("cannot use the directory {}", dir.display());
     std::fs::create_dir_all(&dir).with_context(failed)?;
@@ -92,10 +89,7 @@ async fn take_image(
     source: &ImageRef,
     context: &Context,
 ) -> anyhow::Result<PinnedRef> {
-    story.step(
-        "Take an image, and copy it so that the original stays as it is",
-        &[],
-    )?;
+    story.step("Take an image, and copy it so that the original stays as it is", &[])?;
     let copied = image::copy(source, &story.image_reference(), context).await?;
     story.result(&format!("{source} is now {copied}"))?;
     Ok(copied)
@@ -115,16 +109,8 @@ fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signer> {
 fn write_key(prefix: &Path) -> anyhow::Result<PrivateKey> {
     let key = PrivateKey::generate(KeyKind::EcdsaP256)?;
     let encrypted = EncryptedKey::encrypt(&key, PASSWORD.as_bytes())?;
-    write_new(
-        &prefix.with_extension("key"),
-        encrypted.to_pem().as_bytes(),
-        Readers::Owner,
-    )?;
-    write_new(
-        &prefix.with_extension("pub"),
-        key.public_key().to_pem().as_bytes(),
-        Readers::Anyone,
-    )?;
+    write_new(&prefix.with_extension("key"), encrypted.to_pem().as_bytes(), Readers::Owner)?;
+    write_new(&prefix.with_extension("pub"), key.public_key().to_pem().as_bytes(), Readers::Anyone)?;
     Ok(key)
 }
 
@@ -146,15 +132,9 @@ async fn take_inventory(
     for package in inventory.packages() {
         *counts.entry(package.ecosystem.name()).or_default() += 1;
     }
-    let counts: Vec<String> = counts
-        .iter()
-        .map(|(ecosystem, count)| format!("{count} {ecosystem}"))
-        .collect();
-    story.result(&format!(
-        "{} packages: {}",
-        inventory.packages().len(),
-        counts.join(", ")
-    ))?;
+    let counts: Vec<String> =
+        counts.iter().map(|(ecosystem, count)| format!("{count} {ecosystem}")).collect();
+    story.result(&format!("{} packages: {}", inventory.packages().len(), counts.join(", ")))?;
     if !inventory.is_complete() {
         story.result(&format!(
             "{} things could not be read; the documents name them",
@@ -170,10 +150,7 @@ async fn sign(
     signer: &Signer,
     context: &Context,
 ) -> anyhow::Result<()> {
-    story.step(
-        "Sign it",
-        &["COSIGN_PASSWORD=quickstart touchmark sign --key release.key oci:image:app"],
-    )?;
+    story.step("Sign it", &["COSIGN_PASSWORD=quickstart touchmark sign --key release.key oci:image:app"])?;
     for attached in attach::sign(context, signer, image, &BTreeMap::new(), StorageFormat::Bundle).await? {
         story.result(&format!("signature {} ({})", attached.manifest, attached.place))?;
     }
@@ -194,33 +171,17 @@ async fn attest(
             "COSIGN_PASSWORD=quickstart touchmark provenance --builder local --attest --key release.key oci:image:app",
         ],
     )?;
-    let sbom = state(
-        image,
-        &"cyclonedx".parse()?,
-        cyclonedx::to_json(inventory, &document_options()?),
-    )?;
+    let sbom = state(image, &"cyclonedx".parse()?, cyclonedx::to_json(inventory, &document_options()?))?;
     for attached in attach::attest(context, signer, image, &sbom, StorageFormat::Bundle).await? {
-        story.result(&format!(
-            "SBOM attestation {} ({})",
-            attached.manifest, attached.place
-        ))?;
+        story.result(&format!("SBOM attestation {} ({})", attached.manifest, attached.place))?;
     }
     let subject = attach::subject(image);
-    let inputs = BuildInputs {
-        subjects: vec![subject],
-        ..BuildInputs::default()
-    };
+    let inputs = BuildInputs { subjects: vec![subject], ..BuildInputs::default() };
     let provenance = generate(Platform::Local, &BTreeMap::new(), &inputs)?;
     for attached in attach::attest(context, signer, image, &provenance, StorageFormat::Bundle).await? {
-        story.result(&format!(
-            "provenance attestation {} ({})",
-            attached.manifest, attached.place
-        ))?;
+        story.result(&format!("provenance attestation {} ({})", attached.manifest, attached.place))?;
     }
-    story.result(&format!(
-        "the provenance names the builder {}: somebody's machine",
-        Platform::LOCAL_BUILDER
-    ))
+    story.result(&format!("the provenance names the builder {}: somebody's machine", Platform::LOCAL_BUILDER))
 }
 
 fn write_policy(story: &mut Story<'_>) -> anyhow::Result<PolicySet> {
@@ -274,10 +235,7 @@ async fn verify(
     policies: PolicySet,
     context: &Context,
 ) -> anyhow::Result<()> {
-    story.step(
-        "Verify it",
-        &["touchmark verify --policy policy.yaml oci:image:app"],
-    )?;
+    story.step("Verify it", &["touchmark verify --policy policy.yaml oci:image:app"])?;
     decide(story, image, policies, Verdict::Allow, context).await
 }
 
@@ -306,14 +264,7 @@ async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -
     )?;
     let other = write_key(&prefix)?;
     let policy = Policy::signed_by(vec![other.public_key().clone()], BTreeMap::new());
-    decide(
-        story,
-        image,
-        PolicySet::new(vec![policy])?,
-        Verdict::Deny,
-        context,
-    )
-    .await
+    decide(story, image, PolicySet::new(vec![policy])?, Verdict::Deny, context).await
 }
 
 /// Decides, shows the decision, and fails when it is not the one to expect.

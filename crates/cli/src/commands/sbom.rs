@@ -71,10 +71,7 @@ impl FromStr for Output {
                 ));
             }
         };
-        Ok(Self {
-            format,
-            file: file.into(),
-        })
+        Ok(Self { format, file: file.into() })
     }
 }
 
@@ -93,10 +90,7 @@ pub(crate) async fn run(args: SbomArgs, context: &Context) -> anyhow::Result<Out
     }
     if args.strict && !inventory.is_complete() {
         return Err(Mistake::new(
-            format!(
-                "{} things could not be read, and --strict was given",
-                inventory.gaps().len()
-            ),
+            format!("{} things could not be read, and --strict was given", inventory.gaps().len()),
             "the warnings above name them; the documents that were written say so too",
         )
         .into());
@@ -134,23 +128,13 @@ fn package_table(inventory: &Inventory) -> String {
                 harmless(package.version.as_deref().unwrap_or("-")),
                 package.ecosystem.name().to_owned(),
                 package.layer().map(|layer| layer.to_string()).unwrap_or_default(),
-                harmless(
-                    package
-                        .license
-                        .as_ref()
-                        .map(touchmark_sbom::License::expression)
-                        .unwrap_or("-"),
-                ),
+                harmless(package.license.as_ref().map(touchmark_sbom::License::expression).unwrap_or("-")),
             ]
         })
         .collect();
     rows.sort();
     rows.dedup();
-    table(
-        &["NAME", "VERSION", "TYPE", "LAYER", "LICENCE"],
-        &rows,
-        stdout_width(),
-    )
+    table(&["NAME", "VERSION", "TYPE", "LAYER", "LICENCE"], &rows, stdout_width())
 }
 
 #[cfg(test)]
@@ -160,10 +144,7 @@ mod tests {
     #[test]
     fn outputs_name_a_format_and_perhaps_a_file() {
         let output: Output = "spdx-json@2.3=a=b.json".parse().unwrap();
-        assert_eq!(
-            (output.format, output.file),
-            (Format::Spdx, PathBuf::from("a=b.json"))
-        );
+        assert_eq!((output.format, output.file), (Format::Spdx, PathBuf::from("a=b.json")));
         assert_eq!("table".parse::<Output>().unwrap().file, PathBuf::from("-"));
         assert!("cyclonedx-json@1.2".parse::<Output>().is_err());
     }

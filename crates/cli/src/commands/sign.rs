@@ -27,12 +27,7 @@ pub(crate) struct SignArgs {
     #[command(flatten)]
     key: SigningKeyArgs,
     /// How to store the signature
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "bundle",
-        env = "TOUCHMARK_FORMAT"
-    )]
+    #[arg(long, value_name = "FORMAT", default_value = "bundle", env = "TOUCHMARK_FORMAT")]
     format: StorageFormat,
     /// Something to sign along with the image
     #[arg(short, long = "annotation", value_name = "NAME=VALUE")]
@@ -66,9 +61,6 @@ pub(crate) async fn run(args: SignArgs, context: &Context) -> anyhow::Result<Out
 /// A tag can be moved between the build and here.
 pub(crate) fn warn_about_tag(context: &Context, image: &ImageRef, pinned: &PinnedRef) {
     if image.digest().is_none() && image.name().registry().is_some() {
-        context.warn(&format!(
-            "{image} is a tag; what it points at now is signed: {}",
-            pinned.digest()
-        ));
+        context.warn(&format!("{image} is a tag; what it points at now is signed: {}", pinned.digest()));
     }
 }

@@ -53,11 +53,7 @@ pub(crate) fn run(args: &SignBlobArgs, context: &Context) -> anyhow::Result<Outc
     }
     if let Some(path) = &args.bundle {
         write_output(path, &sign_blob(&signer, &artifact)?)?;
-        context.note(&format!(
-            "signed {} with key {}",
-            args.file.display(),
-            signer.public_key().id()
-        ));
+        context.note(&format!("signed {} with key {}", args.file.display(), signer.public_key().id()));
     }
     Ok(Outcome::Done)
 }

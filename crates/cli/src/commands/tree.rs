@@ -95,12 +95,7 @@ async fn collect(image: &PinnedRef, context: &Context) -> anyhow::Result<Tree> {
         attached.push(legacy_sbom(&Place::LegacyTag(tag), &content));
     }
     let media_type = manifest.media_type().to_owned();
-    Ok(Tree {
-        schema: "touchmark.dev/tree/v1",
-        image: image.to_string(),
-        media_type,
-        attached,
-    })
+    Ok(Tree { schema: "touchmark.dev/tree/v1", image: image.to_string(), media_type, attached })
 }
 
 /// The evidence by the manifest that holds it, in the order in which it was found.
@@ -111,12 +106,7 @@ fn group(evidence: &Evidence) -> Vec<Attached> {
         let manifest = item.origin.manifest.to_string();
         let index = *order.entry(manifest.clone()).or_insert_with(|| {
             let place = item.origin.place.to_string();
-            attached.push(Attached {
-                place,
-                manifest,
-                artifact_type: None,
-                documents: Vec::new(),
-            });
+            attached.push(Attached { place, manifest, artifact_type: None, documents: Vec::new() });
             attached.len() - 1
         });
         if let Some(group) = attached.get_mut(index) {
@@ -144,12 +134,7 @@ fn legacy_sbom(place: &Place, content: &Content) -> Attached {
 
 fn describe(item: &EvidenceItem) -> Described {
     let blob = item.origin.blob.to_string();
-    let described = |kind, predicate_type, problem| Described {
-        kind,
-        predicate_type,
-        blob,
-        problem,
-    };
+    let described = |kind, predicate_type, problem| Described { kind, predicate_type, blob, problem };
     match &item.document {
         Document::Bundle(bundle) => match bundle.content() {
             BundleContent::Envelope(envelope) => describe_envelope(envelope, described),
@@ -178,11 +163,7 @@ fn to_text(tree: &Tree, style: Style) -> String {
     let mut text = format!("{}\n", style.paint(Tone::Strong, &tree.image));
     for (index, attached) in tree.attached.iter().enumerate() {
         let last = index + 1 == tree.attached.len();
-        let (branch, rail) = if last {
-            ("└─", "  ")
-        } else {
-            ("├─", "│ ")
-        };
+        let (branch, rail) = if last { ("└─", "  ") } else { ("├─", "│ ") };
         let artifact_type = attached.artifact_type.as_deref().unwrap_or_default();
         let line = format!(
             "{branch} {}  {}  {}",
@@ -193,16 +174,8 @@ fn to_text(tree: &Tree, style: Style) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
         for document in &attached.documents {
-            let what = document
-                .predicate_type
-                .as_deref()
-                .or(document.problem.as_deref())
-                .unwrap_or_default();
-            let line = format!(
-                "{rail}   {} {}",
-                document.kind,
-                style.paint(Tone::Faint, &harmless(what))
-            );
+            let what = document.predicate_type.as_deref().or(document.problem.as_deref()).unwrap_or_default();
+            let line = format!("{rail}   {} {}", document.kind, style.paint(Tone::Faint, &harmless(what)));
             text.push_str(line.trim_end());
             text.push('\n');
         }

@@ -58,10 +58,7 @@ type Judged = (String, anyhow::Result<Decision>);
 pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<Outcome> {
     let policies = policies(&args)?;
     for policy in policies.policies() {
-        policy
-            .lints()
-            .iter()
-            .for_each(|lint| context.warn(&lint.to_string()));
+        policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
     let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
     let judged = {
@@ -73,11 +70,7 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
         ReportFormat::Json => to_stdout(&to_json(&judged)?)?,
         ReportFormat::Text => print_text(&judged, context)?,
     }
-    Ok(judged
-        .iter()
-        .map(|(_, result)| outcome(result))
-        .max()
-        .unwrap_or(Outcome::Undecided))
+    Ok(judged.iter().map(|(_, result)| outcome(result)).max().unwrap_or(Outcome::Undecided))
 }
 
 fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
@@ -121,10 +114,7 @@ async fn judge(verifier: &ImageVerifier<Stores>, targets: Vec<anyhow::Result<Ima
     stream::iter(targets)
         .map(|target| async move {
             match target {
-                Ok(image) => (
-                    image.to_string(),
-                    verifier.decide(&image).await.map_err(Into::into),
-                ),
+                Ok(image) => (image.to_string(), verifier.decide(&image).await.map_err(Into::into)),
                 Err(error) => (error.to_string(), Err(error)),
             }
         })
@@ -146,10 +136,7 @@ fn print_text(judged: &[Judged], context: &Context) -> anyhow::Result<()> {
         match result {
             Ok(decided) => to_stdout(decision::to_text(decided, context.stdout_style()).as_bytes())?,
             Err(error) => {
-                to_stderr(&format!(
-                    "could not decide about {}",
-                    crate::render::harmless(image)
-                ));
+                to_stderr(&format!("could not decide about {}", crate::render::harmless(image)));
                 to_stderr(&failure::describe(error, context.stderr_style()));
             }
         }

@@ -41,11 +41,8 @@ pub(crate) async fn run(args: VerifyAttestationArgs, context: &Context) -> anyho
         return Err(Mistake::new("no key to verify with", "--key KEY names one").into());
     }
     let policy = Policy::attested_by(keys, args.predicate_type.clone());
-    let verifier = ImageVerifier::new(
-        context.stores().clone(),
-        PolicySet::new(vec![policy])?,
-        GatherLimits::default(),
-    );
+    let verifier =
+        ImageVerifier::new(context.stores().clone(), PolicySet::new(vec![policy])?, GatherLimits::default());
     let image = context.stores().resolve(&args.image).await?;
     let (decision, findings) = verifier.decide_with_findings(&image).await?;
     if decision.verdict() == Verdict::Deny {
@@ -62,15 +59,12 @@ fn statements<'a>(
     findings: &'a Findings,
     wanted: &PredicateType,
 ) -> impl Iterator<Item = (&'a Finding, &'a Statement)> {
-    findings
-        .claims()
-        .iter()
-        .filter_map(move |finding| match &*finding.claim {
-            Claim::Attestation(statement) if statement.predicate_type() == wanted.uri() => {
-                Some((finding, statement))
-            }
-            _ => None,
-        })
+    findings.claims().iter().filter_map(move |finding| match &*finding.claim {
+        Claim::Attestation(statement) if statement.predicate_type() == wanted.uri() => {
+            Some((finding, statement))
+        }
+        _ => None,
+    })
 }
 
 fn line(finding: &Finding, statement: &Statement) -> String {

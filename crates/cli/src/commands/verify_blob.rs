@@ -30,12 +30,7 @@ pub(crate) struct VerifyBlobArgs {
     #[command(flatten)]
     keys: VerificationKeyArgs,
     /// The signature as a Sigstore bundle, or as the older JSON of cosign 2
-    #[arg(
-        long,
-        value_name = "FILE",
-        required_unless_present = "signature",
-        conflicts_with = "signature"
-    )]
+    #[arg(long, value_name = "FILE", required_unless_present = "signature", conflicts_with = "signature")]
     bundle: Option<PathBuf>,
     /// The signature alone, in base64
     #[arg(long, value_name = "FILE")]
@@ -66,21 +61,13 @@ pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Ou
         ReportFormat::Text => to_text(&args.file, &result, context),
     };
     to_stdout(text.as_bytes())?;
-    Ok(if result.is_ok() {
-        Outcome::Done
-    } else {
-        Outcome::Denied
-    })
+    Ok(if result.is_ok() { Outcome::Done } else { Outcome::Denied })
 }
 
 /// Standard input is there once.
 fn refuse_stdin_twice(args: &VerifyBlobArgs) -> Result<(), Mistake> {
     let files = [args.bundle.as_deref(), args.signature.as_deref()];
-    let files = files
-        .into_iter()
-        .flatten()
-        .chain([args.file.as_ref()])
-        .filter(|path| is_dash(path));
+    let files = files.into_iter().flatten().chain([args.file.as_ref()]).filter(|path| is_dash(path));
     let keys = args.keys.keys.iter().filter(|key| reads_stdin(key));
     match files.count() + keys.count() {
         0 | 1 => Ok(()),
@@ -93,11 +80,7 @@ fn refuse_stdin_twice(args: &VerifyBlobArgs) -> Result<(), Mistake> {
 
 fn read_signature(args: &VerifyBlobArgs) -> anyhow::Result<BlobSignature> {
     // clap asks for exactly one of them.
-    let path = args
-        .bundle
-        .as_ref()
-        .or(args.signature.as_ref())
-        .context("no signature given")?;
+    let path = args.bundle.as_ref().or(args.signature.as_ref()).context("no signature given")?;
     let bytes = read_input(path, MAX_DOCUMENT_BYTES)?;
     BlobSignature::parse(&bytes, &limits())
         .with_context(|| format!("cannot use the signature {}", path.display()))
@@ -119,27 +102,19 @@ fn to_text(file: &str, result: &BlobResult, context: &Context) -> String {
             }
             text
         }
-        Err(rejection) => format!(
-            "{} {file}\n  {}\n",
-            style.paint(Tone::Bad, "denied"),
-            harmless(&rejection.to_string())
-        ),
+        Err(rejection) => {
+            format!("{} {file}\n  {}\n", style.paint(Tone::Bad, "denied"), harmless(&rejection.to_string()))
+        }
     }
 }
 
 fn to_json(file: &str, result: &BlobResult) -> String {
     let report = match result {
         Ok(signatures) => {
-            let signers: Vec<_> = signatures
-                .iter()
-                .map(|signature| signature.signer().to_string())
-                .collect();
+            let signers: Vec<_> = signatures.iter().map(|signature| signature.signer().to_string()).collect();
             json!({ "verdict": "allow", "signers": signers })
         }
         Err(rejection) => json!({ "verdict": "deny", "reason": rejection.to_string() }),
     };
-    format!(
-        "{:#}\n",
-        json!({ "schema": "touchmark.dev/blob/v1", "file": file, "result": report })
-    )
+    format!("{:#}\n", json!({ "schema": "touchmark.dev/blob/v1", "file": file, "result": report }))
 }

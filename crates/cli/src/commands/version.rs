@@ -19,10 +19,7 @@ pub(crate) fn run(args: &VersionArgs) -> anyhow::Result<Outcome> {
     let version = env!("CARGO_PKG_VERSION");
     let text = match args.output {
         ReportFormat::Text => format!("touchmark {version}\n"),
-        ReportFormat::Json => format!(
-            "{}\n",
-            serde_json::json!({ "name": "touchmark", "version": version })
-        ),
+        ReportFormat::Json => format!("{}\n", serde_json::json!({ "name": "touchmark", "version": version })),
     };
     to_stdout(text.as_bytes())?;
     Ok(Outcome::Done)

@@ -27,14 +27,7 @@ fn an_index_of_a_layout_that_is_no_json_is_an_error_for_every_command() {
         "sbom oci:image:app".to_owned(),
         "provenance oci:image:app".to_owned(),
     ];
-    for garbage in [
-        "",
-        "{",
-        "\u{feff}{}",
-        "[]",
-        "nul",
-        r#"{"schemaVersion":2,"manifests":{}}"#,
-    ] {
+    for garbage in ["", "{", "\u{feff}{}", "[]", "nul", r#"{"schemaVersion":2,"manifests":{}}"#] {
         stage.write("image/index.json", garbage);
         let before = stage.files();
         for command in &commands {
@@ -102,18 +95,11 @@ fn a_layout_that_lies_about_digest_or_size_of_an_image_is_an_error() {
     let honest = std::fs::read(&path).unwrap();
     let mut flipped = honest.clone();
     flipped[5] ^= 1;
-    for bytes in [
-        &honest[..honest.len() - 1],
-        &flipped,
-        b"",
-        &[honest.as_slice(), b" "].concat(),
-    ] {
+    for bytes in [&honest[..honest.len() - 1], &flipped, b"", &[honest.as_slice(), b" "].concat()] {
         std::fs::write(&path, bytes).unwrap();
         let said = image["digest"].as_str().unwrap();
         verify(&stage, "oci:image:app").failed(&[said]);
-        stage
-            .run(&format!("sign --key {} oci:image:app", key_pair().0))
-            .failed(&[said]);
+        stage.run(&format!("sign --key {} oci:image:app", key_pair().0)).failed(&[said]);
     }
     std::fs::remove_file(&path).unwrap();
     verify(&stage, "oci:image:app").failed(&["not found"]);
@@ -158,9 +144,7 @@ fn evidence_that_is_garbage_truncated_or_missing_is_a_denial_and_hides_nothing()
     let rejected = &run.json()["results"][0]["decision"]["evidence"]["rejected"];
     // The layout does not know what the manifest that is gone was about.
     assert_eq!(rejected.as_array().unwrap().len(), 3, "{rejected:#}");
-    stage
-        .run(&format!("sign --key {} oci:image:app", key_pair().0))
-        .done();
+    stage.run(&format!("sign --key {} oci:image:app", key_pair().0)).done();
     verify(&stage, "oci:image:app").done();
     stage.run("tree oci:image:app").done();
 }
@@ -186,9 +170,7 @@ fn one_signature_attached_again_and_again_makes_no_long_answer() {
     let stage = Stage::new();
     let mut layout = Layout::new(&stage, "image");
     let image = layout.image(&[]);
-    stage
-        .run(&format!("sign --key {} oci:image:app", key_pair().0))
-        .done();
+    stage.run(&format!("sign --key {} oci:image:app", key_pair().0)).done();
     let bundle = std::fs::read_dir(stage.path("image/blobs/sha256"))
         .unwrap()
         .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
@@ -219,13 +201,9 @@ fn a_registry_that_gives_other_bytes_than_asked_for_is_an_error() {
             .failed(&[digest, "the store gave other bytes than asked for"]);
     }
     registry.set(|knobs| knobs.tampers = vec![("/manifests/app".to_owned(), Tamper::LieInHeader)]);
-    stage
-        .run(&format!("sbom {}/app:app", registry.host()))
-        .failed(&[&registry.host()]);
+    stage.run(&format!("sbom {}/app:app", registry.host())).failed(&[&registry.host()]);
     registry.set(|knobs| knobs.tampers = vec![("/blobs/".to_owned(), Tamper::Flip)]);
-    stage
-        .run(&format!("sbom {reference}"))
-        .failed(&["the store gave other bytes than asked for"]);
+    stage.run(&format!("sbom {reference}")).failed(&["the store gave other bytes than asked for"]);
 }
 
 #[test]
@@ -261,11 +239,8 @@ fn an_index_as_wide_as_it_may_be_at_every_level_is_given_up_on() {
     let absent = |number: usize| describe(media_type::OCI_MANIFEST, number.to_string().as_bytes());
     let entries: Vec<Value> = (0..10_001).map(absent).collect();
     shelf.manifest(Some("wide"), &index(&entries));
-    let run = Stage::new().run(&format!(
-        "verify --recursive --key {} {}/app:wide",
-        key_pair().1,
-        registry.host()
-    ));
+    let run =
+        Stage::new().run(&format!("verify --recursive --key {} {}/app:wide", key_pair().1, registry.host()));
     run.failed(&["10000"]);
     assert!(registry.requests().len() < 10);
 }

@@ -37,9 +37,7 @@ fn a_file_that_stands_where_the_output_goes_survives_a_failure() {
     stage.write("out", "mine");
     std::fs::remove_file(stage.path("image/index.json")).unwrap();
     stage.run("sbom -o json=out oci:image:app").failed(&["oci:image"]);
-    stage
-        .run(&format!("sign-blob --key {} --bundle out none", key_pair().0))
-        .failed(&["none"]);
+    stage.run(&format!("sign-blob --key {} --bundle out none", key_pair().0)).failed(&["none"]);
     assert_eq!(stage.read("out"), b"mine");
 }
 
@@ -53,20 +51,14 @@ fn standard_input_and_output_stand_for_files() {
     stage.write("bundle", &bundle.stdout);
     let verify = ["verify-blob", "--key", &public, "--bundle", "bundle", "-"];
     stage.run_with(&verify, &[], b"from a pipe").done();
-    stage
-        .run_with(&verify, &[], b"from another pipe")
-        .denied("denied");
+    stage.run_with(&verify, &[], b"from another pipe").denied("denied");
     let key = std::fs::read(&private).unwrap();
     let sign = ["sign-blob", "--key", "-", "--bundle", "out", "blob"];
     stage.run_with(&sign, &[], &key).done();
     let both = ["sign-blob", "--key", "-", "--bundle", "out", "-"];
-    stage
-        .run_with(&both, &[], &key)
-        .failed_with_hint(&["standard input"]);
+    stage.run_with(&both, &[], &key).failed_with_hint(&["standard input"]);
     let both = ["verify-blob", "--key", "-", "--bundle", "bundle", "-"];
-    stage
-        .run_with(&both, &[], &key)
-        .failed_with_hint(&["standard input"]);
+    stage.run_with(&both, &[], &key).failed_with_hint(&["standard input"]);
 }
 
 #[test]
@@ -88,9 +80,7 @@ fn predicates_and_statements_that_are_none_are_not_signed() {
             stage.run(&format!("{attest}{flags} oci:image:app")).failed(&[]);
         }
     }
-    stage
-        .run(&format!("{attest}--type nonsense --predicate p oci:image:app"))
-        .usage(&["nonsense"]);
+    stage.run(&format!("{attest}--type nonsense --predicate p oci:image:app")).usage(&["nonsense"]);
     assert_eq!(stage.files().len(), before + 1);
 }
 
@@ -101,9 +91,7 @@ fn signatures_of_files_that_are_none_are_errors() {
     for text in ["{", "{}", "not base64!", r#"{"base64Signature":1}"#, "\u{feff}{}"] {
         stage.write("s", text);
         for flag in ["--bundle", "--signature"] {
-            stage
-                .run(&format!("verify-blob --key {public} {flag} s blob"))
-                .failed(&["s"]);
+            stage.run(&format!("verify-blob --key {public} {flag} s blob")).failed(&["s"]);
         }
     }
 }
@@ -111,21 +99,10 @@ fn signatures_of_files_that_are_none_are_errors() {
 #[test]
 fn references_that_are_none_are_usage_errors() {
     let stage = stage();
-    for image in [
-        "",
-        ":",
-        "oci:",
-        "UPPER/case",
-        "a@sha256:12",
-        "http://example.com/a",
-        "a:b:c:d",
-        "-x",
-    ] {
+    for image in ["", ":", "oci:", "UPPER/case", "a@sha256:12", "http://example.com/a", "a:b:c:d", "-x"] {
         stage.run_with(&["tree", image], &[], b"").usage(&[]);
     }
-    stage
-        .run(&format!("verify --key {} oci:none:app", key_pair().1))
-        .failed(&["oci:none"]);
+    stage.run(&format!("verify --key {} oci:none:app", key_pair().1)).failed(&["oci:none"]);
     stage.run("tree oci-archive:none").failed(&["none"]);
     stage.run("tree docker-archive:blob").failed(&["blob"]);
     stage.run("tree oci-archive:blob").failed(&["blob"]);

@@ -86,10 +86,7 @@ impl Layout {
         let directory = stage.path(name);
         std::fs::create_dir_all(directory.join("blobs/sha256")).unwrap();
         std::fs::write(directory.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-        let mut layout = Self {
-            directory,
-            entries: Vec::new(),
-        };
+        let mut layout = Self { directory, entries: Vec::new() };
         layout.list(None);
         layout
     }

@@ -62,9 +62,7 @@ fn a_public_key_where_a_private_one_is_wanted_is_an_error_that_says_which() {
     let before = stage.files();
     let public = key_pair().1;
     for command in signing(&public) {
-        stage
-            .run(&command)
-            .failed(&[&public, "\"PUBLIC KEY\"", "PRIVATE KEY"]);
+        stage.run(&command).failed(&[&public, "\"PUBLIC KEY\"", "PRIVATE KEY"]);
     }
     assert_eq!(stage.files(), before);
 }
@@ -88,10 +86,7 @@ fn a_file_that_is_no_key_is_an_error_that_names_it() {
     stage.write("binary", [0xff, 0xfe, 0x00]);
     stage.write("certificate", certificate);
     stage.write("cut", "-----BEGIN PUBLIC KEY-----\nMFkw");
-    stage.write(
-        "garbage",
-        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-    );
+    stage.write("garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     stage.write("huge", "x".repeat((1 << 20) + 1));
     for name in [
         "empty",
@@ -130,10 +125,7 @@ fn a_key_file_that_asks_for_endless_work_is_refused() {
         let mut key = honest.clone();
         key["kdf"]["params"][member] = value;
         let inner = STANDARD.encode(key.to_string());
-        stage.write(
-            "costly",
-            format!("{}\n{inner}\n{}\n", lines[0], lines[lines.len() - 1]),
-        );
+        stage.write("costly", format!("{}\n{inner}\n{}\n", lines[0], lines[lines.len() - 1]));
         stage.run("sign --key costly oci:image:app").failed(&["costly"]);
     }
 }

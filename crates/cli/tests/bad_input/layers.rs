@@ -38,9 +38,7 @@ fn a_decompression_bomb_is_given_up_on() {
     let layer = layout.blob(GZIP_LAYER, &bomb);
     let digest = layer["digest"].as_str().unwrap().to_owned();
     layout.image_of(vec![(layer, Digest::of(b"unknown").to_string())]);
-    stage
-        .run("sbom oci:image:app")
-        .failed(&["cannot scan layer", &digest, "bytes"]);
+    stage.run("sbom oci:image:app").failed(&["cannot scan layer", &digest, "bytes"]);
 }
 
 #[test]
@@ -49,20 +47,13 @@ fn layers_that_are_no_archives_are_errors() {
     let mut flipped = honest.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x55;
-    for bytes in [
-        b"garbage".to_vec(),
-        honest[..honest.len() / 2].to_vec(),
-        flipped,
-        b"\x1f\x8b".to_vec(),
-    ] {
+    for bytes in [b"garbage".to_vec(), honest[..honest.len() / 2].to_vec(), flipped, b"\x1f\x8b".to_vec()] {
         let stage = Stage::new();
         let mut layout = Layout::new(&stage, "image");
         let layer = layout.blob(GZIP_LAYER, &bytes);
         let digest = layer["digest"].as_str().unwrap().to_owned();
         layout.image_of(vec![(layer, Digest::of(b"unknown").to_string())]);
-        stage
-            .run("sbom oci:image:app")
-            .failed(&["cannot scan layer", &digest]);
+        stage.run("sbom oci:image:app").failed(&["cannot scan layer", &digest]);
     }
 }
 
@@ -70,10 +61,7 @@ fn layers_that_are_no_archives_are_errors() {
 fn a_layer_that_is_not_what_the_configuration_says_is_an_error() {
     let stage = Stage::new();
     let mut layout = Layout::new(&stage, "image");
-    let layer = layout.blob(
-        GZIP_LAYER,
-        &gzip(&tar(&[("var/lib/dpkg/status", Entry::File(OWN))])),
-    );
+    let layer = layout.blob(GZIP_LAYER, &gzip(&tar(&[("var/lib/dpkg/status", Entry::File(OWN))])));
     layout.image_of(vec![(layer, Digest::of(b"something else").to_string())]);
     stage.run("sbom oci:image:app").failed(&["cannot scan layer"]);
     let stage = Stage::new();
@@ -116,11 +104,7 @@ fn a_layer_that_climbs_out_reads_and_writes_nothing_outside() {
         tar(&[("../../../../../../../tmp/evil", Entry::File(OWN))]),
         tar(&[("/tmp/evil", Entry::File(OWN))]),
         tar(&[("a/../../b", Entry::File(OWN)), ("..", Entry::Symlink("/"))]),
-        tar(&[
-            ("../../.wh.etc", Entry::File(b"")),
-            (".wh...", Entry::File(b"")),
-            (".wh.", Entry::File(b"")),
-        ]),
+        tar(&[("../../.wh.etc", Entry::File(b"")), (".wh...", Entry::File(b"")), (".wh.", Entry::File(b""))]),
     ] {
         let run = scan(&stage, &[layer]).done();
         run.json();
@@ -133,16 +117,11 @@ fn a_layer_that_climbs_out_reads_and_writes_nothing_outside() {
 #[test]
 fn links_stay_inside_the_image_that_has_them() {
     let (stage, _) = with_secret();
-    let layer = tar(&[
-        ("var/lib/dpkg/status", Entry::Symlink("../../../../../real")),
-        ("real", Entry::File(OWN)),
-    ]);
+    let layer =
+        tar(&[("var/lib/dpkg/status", Entry::Symlink("../../../../../real")), ("real", Entry::File(OWN))]);
     let run = scan(&stage, &[layer]).done();
     let gap = &run.json()["gaps"][0];
-    assert_eq!(
-        (&gap["path"], &gap["target"]),
-        (&json!("var/lib/dpkg/status"), &json!("real"))
-    );
+    assert_eq!((&gap["path"], &gap["target"]), (&json!("var/lib/dpkg/status"), &json!("real")));
 }
 
 #[test]
@@ -150,23 +129,17 @@ fn links_in_circles_end() {
     for layer in [
         tar(&[("var/lib/dpkg/status", Entry::Symlink("status"))]),
         tar(&[("var", Entry::Symlink("rav")), ("rav", Entry::Symlink("var"))]),
-        tar(&[
-            ("var/lib", Entry::Symlink("../var/lib/dpkg/..")),
-            ("etc", Entry::Symlink("etc/etc/etc")),
-        ]),
+        tar(&[("var/lib", Entry::Symlink("../var/lib/dpkg/..")), ("etc", Entry::Symlink("etc/etc/etc"))]),
         tar(&[("var/lib/dpkg/status", Entry::Hardlink("var/lib/dpkg/status"))]),
         tar(&[("a", Entry::Hardlink("b")), ("b", Entry::Hardlink("a"))]),
     ] {
         scan(&Stage::new(), &[layer]).done().json();
     }
-    let mut chain: Vec<(String, String)> = (0..500)
-        .map(|n| (format!("l{n}"), format!("l{}", n + 1)))
-        .collect();
+    let mut chain: Vec<(String, String)> =
+        (0..500).map(|n| (format!("l{n}"), format!("l{}", n + 1))).collect();
     chain.push(("var/lib/dpkg".to_owned(), "/l0".to_owned()));
-    let entries: Vec<(&str, Entry<'_>)> = chain
-        .iter()
-        .map(|(name, target)| (name.as_str(), Entry::Symlink(target)))
-        .collect();
+    let entries: Vec<(&str, Entry<'_>)> =
+        chain.iter().map(|(name, target)| (name.as_str(), Entry::Symlink(target))).collect();
     scan(&Stage::new(), &[tar(&entries)]).done().json();
 }
 
@@ -202,14 +175,8 @@ fn archives_that_reach_out_are_errors() {
     let (stage, secret) = with_secret();
     let index = br#"{"schemaVersion":2,"manifests":[]}"#;
     for (name, archive) in [
-        (
-            "link",
-            tar(&[("index.json", Entry::Symlink(secret.to_str().unwrap()))]),
-        ),
-        (
-            "hard",
-            tar(&[("index.json", Entry::Hardlink(secret.to_str().unwrap()))]),
-        ),
+        ("link", tar(&[("index.json", Entry::Symlink(secret.to_str().unwrap()))])),
+        ("hard", tar(&[("index.json", Entry::Hardlink(secret.to_str().unwrap()))])),
         (
             "circle",
             tar(&[
@@ -217,13 +184,7 @@ fn archives_that_reach_out_are_errors() {
                 ("manifest.json", Entry::Symlink("manifest.json")),
             ]),
         ),
-        (
-            "climb",
-            tar(&[
-                ("../index.json", Entry::File(index)),
-                ("oci-layout", Entry::File(b"{}")),
-            ]),
-        ),
+        ("climb", tar(&[("../index.json", Entry::File(index)), ("oci-layout", Entry::File(b"{}"))])),
         ("cut", tar(&[("index.json", Entry::File(index))])[..600].to_vec()),
         ("empty", tar(&[])),
         (

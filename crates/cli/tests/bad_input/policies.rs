@@ -41,20 +41,10 @@ fn a_mistake_is_told_with_file_line_and_column() {
         ("  name: p", "  name: p\n  nmae: q", "p.yaml:5:3", "nmae"),
         ("spec:", "spec:\n  mod: warn", "p.yaml:6:3", "mod"),
         ("    - name: signed", "    - nam: signed", "p.yaml:12:7", "nam"),
-        (
-            "      signature: {by: [a]}",
-            "      signature: {by: [b]}",
-            "p.yaml:13:24",
-            "b",
-        ),
+        ("      signature: {by: [a]}", "      signature: {by: [b]}", "p.yaml:13:24", "b"),
         ("kind: ImagePolicy", "kind: ImagePolcy", "p.yaml:2:", "ImagePolcy"),
         ("touchmark.dev/v1alpha1", "touchmark.dev/v9", "p.yaml:1:", "v9"),
-        (
-            "    - name: a\n",
-            "    - name: a\n      name: a\n",
-            "p.yaml:10:",
-            "name",
-        ),
+        ("    - name: a\n", "    - name: a\n      name: a\n", "p.yaml:10:", "name"),
         ("ghcr.io/acme/**", "ghcr.io/{acme/**", "p.yaml:7:13", "{acme"),
         ("{file: a.pub}", "{file: none.pub}", "p.yaml:10:", "none.pub"),
         ("spec:", "spec:\n\t mode: warn", "p.yaml:6:", ""),
@@ -113,11 +103,7 @@ fn files_that_are_no_policy_are_refused() {
             stage.run(command).failed(&["p.yaml"]);
         }
     }
-    for command in [
-        "policy check none.yaml",
-        "policy check image/blobs",
-        "policy test none.yaml",
-    ] {
+    for command in ["policy check none.yaml", "policy check image/blobs", "policy test none.yaml"] {
         stage.run(command).failed(&[command.rsplit(' ').next().unwrap()]);
     }
 }
@@ -125,9 +111,7 @@ fn files_that_are_no_policy_are_refused() {
 #[test]
 fn a_policy_is_no_test_table_and_a_table_no_policy() {
     let stage = stage();
-    stage
-        .run("policy test p.yaml")
-        .failed(&["p.yaml:2:", "ImagePolicy"]);
+    stage.run("policy test p.yaml").failed(&["p.yaml:2:", "ImagePolicy"]);
     stage.write(
         "t.yaml",
         "apiVersion: touchmark.dev/v1alpha1\nkind: ImagePolicyTest\nmetadata: {name: t}\nspec:\n  policies: [p.yaml]\n  cases:\n  \

@@ -28,21 +28,14 @@ fn serving_signed() -> (Runtime, FakeRegistry) {
 }
 
 fn verify(registry: &FakeRegistry) -> Run {
-    Stage::new().run(&format!(
-        "verify -o json --key {} {}/app:app",
-        key_pair().1,
-        registry.host()
-    ))
+    Stage::new().run(&format!("verify -o json --key {} {}/app:app", key_pair().1, registry.host()))
 }
 
 /// What `verify` must not say of evidence that it could not ask for.
 #[track_caller]
 fn says_nothing_about_evidence(run: &Run) {
     for word in ["-missing", "deny", "decision", "no signature", "not signed"] {
-        assert!(
-            !run.stdout.contains(word) && !run.stderr.contains(word),
-            "{word}: {run:#?}"
-        );
+        assert!(!run.stdout.contains(word) && !run.stderr.contains(word), "{word}: {run:#?}");
     }
 }
 
@@ -54,22 +47,13 @@ fn tree(registry: &FakeRegistry) -> Run {
 #[test]
 fn a_registry_that_is_not_there_is_an_error_with_a_hint() {
     // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let stage = Stage::new();
     let (private, public) = key_pair();
     let image = format!("127.0.0.1:{port}/app:1");
     // Each waits for its retries, about three seconds.
-    for command in [
-        format!("sign --key {private} {image}"),
-        format!("verify --key {public} {image}"),
-    ] {
-        stage
-            .run(&command)
-            .failed_with_hint(&[&image, "could not be asked"]);
+    for command in [format!("sign --key {private} {image}"), format!("verify --key {public} {image}")] {
+        stage.run(&command).failed_with_hint(&[&image, "could not be asked"]);
     }
 }
 
@@ -83,10 +67,7 @@ fn a_rate_limit_is_named_and_never_taken_for_an_absence() {
         says_nothing_about_evidence(&run);
         let error = &run.json()["results"][0]["error"];
         assert!(error.to_string().contains("rate limited"), "{path}: {error:#}");
-        assert!(
-            error["hint"].as_str().unwrap().contains("3600 seconds"),
-            "{path}: {error:#}"
-        );
+        assert!(error["hint"].as_str().unwrap().contains("3600 seconds"), "{path}: {error:#}");
         tree(&registry).failed_with_hint(&["rate limited", "3600 seconds"]);
     }
     registry.set(|knobs| knobs.faults.clear());
@@ -103,11 +84,7 @@ fn a_rate_limit_that_passes_is_waited_for() {
 #[test]
 fn a_server_error_is_never_taken_for_an_absence() {
     let (_runtime, registry) = serving_signed();
-    for (path, status) in [
-        ("/referrers/", 500),
-        ("/manifests/sha256-", 403),
-        ("/referrers/", 401),
-    ] {
+    for (path, status) in [("/referrers/", 500), ("/manifests/sha256-", 403), ("/referrers/", 401)] {
         registry.set(|knobs| knobs.faults = vec![Fault::always(path, status)]);
         let run = verify(&registry);
         says_nothing_about_evidence(&run);
@@ -121,12 +98,7 @@ fn a_registry_that_wants_a_login_says_so_with_a_hint() {
     let users = BTreeMap::from([("user".to_owned(), "secret-word".to_owned())]);
     for auth in [
         Auth::Basic(users.clone()),
-        Auth::Bearer {
-            users,
-            refresh_tokens: Vec::new(),
-            anonymous_pull: false,
-            realm: None,
-        },
+        Auth::Bearer { users, refresh_tokens: Vec::new(), anonymous_pull: false, realm: None },
     ] {
         let (_runtime, registry) = serving_signed();
         registry.set(|knobs| knobs.auth = auth);
@@ -147,9 +119,7 @@ fn pages_of_referrers_without_end_are_given_up_on_and_it_is_said() {
     let (_runtime, registry) = serving();
     (&registry).image(&[]);
     registry.set(|knobs| knobs.endless_pages = true);
-    verify(&registry)
-        .denied("signature-missing")
-        .denied("evidence-omitted");
+    verify(&registry).denied("signature-missing").denied("evidence-omitted");
     assert_eq!(registry.count("GET", "/referrers/"), 100);
 }
 
@@ -169,9 +139,7 @@ fn a_million_referrers_cost_no_more_than_a_thousand() {
         knobs.page_size = 500;
         knobs.endless_pages = true;
     });
-    verify(&registry)
-        .denied("signature-missing")
-        .denied("evidence-omitted");
+    verify(&registry).denied("signature-missing").denied("evidence-omitted");
     assert!(registry.count("GET", "/referrers/") <= 3);
     assert!(registry.count("GET", "/manifests/") <= 1010);
 }
@@ -183,11 +151,7 @@ fn a_fallback_index_that_is_garbage_is_an_error() {
     let mut shelf = &registry;
     let image = shelf.image(&[]);
     let tag = image["digest"].as_str().unwrap().replace(':', "-");
-    for garbage in [
-        "{",
-        "{}",
-        r#"{"schemaVersion":2,"manifests":[{"digest":"sha256:x"}]}"#,
-    ] {
+    for garbage in ["{", "{}", r#"{"schemaVersion":2,"manifests":[{"digest":"sha256:x"}]}"#] {
         shelf.keep_manifest(Some(&tag), media_type::OCI_INDEX, garbage.as_bytes());
         says_nothing_about_evidence(&verify(&registry));
         let stage = Stage::new();
@@ -211,11 +175,7 @@ fn a_push_that_is_refused_leaves_no_manifest() {
         (&registry).image(&[]);
         registry.set(|knobs| knobs.faults = vec![Fault::always("/blobs/uploads", status)]);
         for format in ["bundle", "legacy", "both"] {
-            let sign = format!(
-                "sign --format {format} --key {} {}/app:app",
-                key_pair().0,
-                registry.host()
-            );
+            let sign = format!("sign --format {format} --key {} {}/app:app", key_pair().0, registry.host());
             Stage::new().run(&sign).failed(&[&registry.host()]);
         }
         assert_eq!(registry.count("PUT", "/manifests/"), 0);

@@ -28,9 +28,7 @@ pub(crate) struct Run {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
+        Self { directory: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -179,8 +177,5 @@ pub(crate) fn repository() -> PathBuf {
 /// A private key without a password, which costs no time, and its public half.
 pub(crate) fn key_pair() -> (String, String) {
     let path = |name: &str| repository().join(name).display().to_string();
-    (
-        path("testdata/evidence/keys/release.key"),
-        path("policies/keys/example-release.pub"),
-    )
+    (path("testdata/evidence/keys/release.key"), path("policies/keys/example-release.pub"))
 }

@@ -8,31 +8,16 @@ use crate::stage::{Stage, assert_follows};
 fn a_key_pair_is_made_encrypted_and_for_the_owner_alone() {
     for kind in ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-3072"] {
         let stage = Stage::empty();
-        stage
-            .run(&["key", "generate", "--kind", kind, "--output-key-prefix", "k"])
-            .ok();
+        stage.run(&["key", "generate", "--kind", kind, "--output-key-prefix", "k"]).ok();
         let text = String::from_utf8(stage.read("k.key")).unwrap();
-        assert!(
-            text.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"),
-            "{text}"
-        );
-        assert_eq!(
-            std::fs::metadata(stage.path("k.key"))
-                .unwrap()
-                .permissions()
-                .mode()
-                & 0o777,
-            0o600
-        );
+        assert!(text.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"), "{text}");
+        assert_eq!(std::fs::metadata(stage.path("k.key")).unwrap().permissions().mode() & 0o777, 0o600);
         let public = stage.run(&["key", "public", "--key", "k.key"]).ok().stdout;
         assert_eq!(public.as_bytes(), stage.read("k.pub"));
         let inspected = stage.run(&["key", "inspect", "-o", "json", "k.pub"]).ok().json();
         assert_follows("key.v1.json", &inspected);
         assert_eq!(inspected["holds"], "public key");
-        assert_follows(
-            "key.v1.json",
-            &stage.run(&["key", "inspect", "-o", "json", "k.key"]).ok().json(),
-        );
+        assert_follows("key.v1.json", &stage.run(&["key", "inspect", "-o", "json", "k.key"]).ok().json());
     }
 }
 
@@ -41,9 +26,7 @@ fn an_existing_key_is_never_overwritten() {
     let stage = Stage::empty();
     stage.run(&["key", "generate", "--output-key-prefix", "k"]).ok();
     let before = stage.read("k.key");
-    let run = stage
-        .run(&["key", "generate", "--output-key-prefix", "k"])
-        .undecided();
+    let run = stage.run(&["key", "generate", "--output-key-prefix", "k"]).undecided();
     assert!(run.stderr.contains("exists already"), "{}", run.stderr);
     assert_eq!(stage.read("k.key"), before);
 }
@@ -52,23 +35,10 @@ fn an_existing_key_is_never_overwritten() {
 fn a_plain_key_is_imported_and_signs_the_same() {
     let stage = Stage::with_image();
     let plain = crate::stage::repository().join("testdata/evidence/keys/release.key");
-    stage
-        .run(&[
-            "key",
-            "import",
-            "--key",
-            plain.to_str().unwrap(),
-            "--output-key-prefix",
-            "imported",
-        ])
-        .ok();
-    stage
-        .run(&["sign", "--key", "imported.key", "oci:image:app"])
-        .ok();
+    stage.run(&["key", "import", "--key", plain.to_str().unwrap(), "--output-key-prefix", "imported"]).ok();
+    stage.run(&["sign", "--key", "imported.key", "oci:image:app"]).ok();
     let public = crate::stage::repository().join("policies/keys/example-release.pub");
-    stage
-        .run(&["verify", "--key", public.to_str().unwrap(), "oci:image:app"])
-        .ok();
+    stage.run(&["verify", "--key", public.to_str().unwrap(), "oci:image:app"]).ok();
 }
 
 #[test]
@@ -76,17 +46,8 @@ fn a_wrong_password_or_none_is_told_with_a_way_out() {
     let stage = Stage::with_image();
     let sign = ["sign", "--key", "release.key", "oci:image:app"];
     let run = stage.run_with(&sign, &[("COSIGN_PASSWORD", "wrong")]).undecided();
-    assert!(
-        run.stderr.contains("wrong password") && run.stderr.contains("hint:"),
-        "{}",
-        run.stderr
-    );
-    stage
-        .run_with(
-            &sign,
-            &[("COSIGN_PASSWORD", "wrong"), ("TOUCHMARK_PASSWORD", "test")],
-        )
-        .ok();
+    assert!(run.stderr.contains("wrong password") && run.stderr.contains("hint:"), "{}", run.stderr);
+    stage.run_with(&sign, &[("COSIGN_PASSWORD", "wrong"), ("TOUCHMARK_PASSWORD", "test")]).ok();
 }
 
 #[test]
@@ -94,13 +55,6 @@ fn a_key_may_come_from_the_environment() {
     let stage = Stage::with_image();
     let key = String::from_utf8(stage.read("release.key")).unwrap();
     let public = String::from_utf8(stage.read("release.pub")).unwrap();
-    stage
-        .run_with(&["sign", "--key", "env://KEY", "oci:image:app"], &[("KEY", &key)])
-        .ok();
-    stage
-        .run_with(
-            &["verify", "--key", "env://PUB", "oci:image:app"],
-            &[("PUB", &public)],
-        )
-        .ok();
+    stage.run_with(&["sign", "--key", "env://KEY", "oci:image:app"], &[("KEY", &key)]).ok();
+    stage.run_with(&["verify", "--key", "env://PUB", "oci:image:app"], &[("PUB", &public)]).ok();
 }

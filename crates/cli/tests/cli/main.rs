@@ -1,9 +1,5 @@
 //! The program as a whole: arguments in, standard output, standard error and exit code out.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod blobs;
 mod images;

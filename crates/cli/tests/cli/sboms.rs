@@ -9,44 +9,25 @@ use crate::stage::{Stage, repository};
 #[test]
 fn the_shipped_image_has_exactly_the_packages_that_its_package_managers_say() {
     let stage = Stage::with_image();
-    stage
-        .run(&[
-            "sbom",
-            "-o",
-            "cyclonedx-json=c.json",
-            "-o",
-            "spdx-json=s.json",
-            "oci:image:app",
-        ])
-        .ok();
+    stage.run(&["sbom", "-o", "cyclonedx-json=c.json", "-o", "spdx-json=s.json", "oci:image:app"]).ok();
     let found: BTreeSet<(String, String)> = components(&stage)
         .iter()
         .filter_map(|component| {
             let purl = component["purl"].as_str()?;
             let ecosystem = purl.strip_prefix("pkg:")?.split('/').next()?.to_owned();
-            Some((
-                ecosystem,
-                format!("{}@{}", name(component), component["version"].as_str()?),
-            ))
+            Some((ecosystem, format!("{}@{}", name(component), component["version"].as_str()?)))
         })
         .collect();
     let expected = expected();
     let missing: Vec<_> = expected.difference(&found).collect();
     let surplus: Vec<_> = found.difference(&expected).collect();
-    assert!(
-        missing.is_empty() && surplus.is_empty(),
-        "missing {missing:?}, surplus {surplus:?}"
-    );
+    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, surplus {surplus:?}");
 }
 
 fn components(stage: &Stage) -> Vec<Value> {
     let document: Value = serde_json::from_slice(&stage.read("c.json")).unwrap();
     let components = document["components"].as_array().unwrap();
-    components
-        .iter()
-        .filter(|component| component["type"] != "operating-system")
-        .cloned()
-        .collect()
+    components.iter().filter(|component| component["type"] != "operating-system").cloned().collect()
 }
 
 fn name(component: &Value) -> String {
@@ -63,10 +44,7 @@ fn expected() -> BTreeSet<(String, String)> {
     let mut expected = BTreeSet::new();
     for (ecosystem, packages) in document.as_object().unwrap() {
         for package in packages.as_array().into_iter().flatten() {
-            let (name, version) = (
-                package["name"].as_str().unwrap(),
-                package["version"].as_str().unwrap(),
-            );
+            let (name, version) = (package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
             expected.insert((ecosystem.clone(), format!("{name}@{version}")));
         }
     }
@@ -78,11 +56,7 @@ fn the_same_image_gives_the_same_bytes_wherever_it_lies() {
     let (one, two) = (Stage::with_image(), Stage::with_image());
     for format in ["cyclonedx-json", "spdx-json", "json"] {
         let first = one.run(&["sbom", "-o", format, "oci:image:app"]).ok().stdout;
-        assert_eq!(
-            first,
-            two.run(&["sbom", "-o", format, "oci:image:app"]).ok().stdout,
-            "{format}"
-        );
+        assert_eq!(first, two.run(&["sbom", "-o", format, "oci:image:app"]).ok().stdout, "{format}");
     }
 }
 
@@ -92,9 +66,7 @@ fn source_date_epoch_sets_the_time_and_nonsense_is_refused() {
     let sbom = ["sbom", "-o", "spdx-json", "oci:image:app"];
     let run = stage.run_with(&sbom, &[("SOURCE_DATE_EPOCH", "86400")]).ok();
     assert_eq!(run.json()["creationInfo"]["created"], "1970-01-02T00:00:00Z");
-    stage
-        .run_with(&sbom, &[("SOURCE_DATE_EPOCH", "yesterday")])
-        .undecided();
+    stage.run_with(&sbom, &[("SOURCE_DATE_EPOCH", "yesterday")]).undecided();
 }
 
 #[test]
@@ -109,10 +81,7 @@ fn a_table_is_for_people() {
 fn a_directory_is_scanned_like_an_image() {
     let stage = Stage::empty();
     std::fs::create_dir_all(stage.path("root/node_modules/left")).unwrap();
-    stage.write(
-        "root/node_modules/left/package.json",
-        r#"{"name":"left","version":"1.2.3"}"#,
-    );
+    stage.write("root/node_modules/left/package.json", r#"{"name":"left","version":"1.2.3"}"#);
     let run = stage.run(&["sbom", "-o", "json", "dir:root"]).ok();
     assert!(run.stdout.contains("pkg:npm/left@1.2.3"), "{}", run.stdout);
 }

@@ -35,28 +35,15 @@ fn every_command_has_help_and_most_have_examples() {
 fn completions_are_written_for_each_shell() {
     let stage = Stage::empty();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(
-            stage
-                .run(&["completions", shell])
-                .ok()
-                .stdout
-                .contains("touchmark"),
-            "{shell}"
-        );
+        assert!(stage.run(&["completions", shell]).ok().stdout.contains("touchmark"), "{shell}");
     }
 }
 
 #[test]
 fn versions_are_told_in_text_and_json() {
     let stage = Stage::empty();
-    assert_eq!(
-        stage.run(&["version"]).ok().stdout,
-        format!("touchmark {}\n", env!("CARGO_PKG_VERSION"))
-    );
-    assert_eq!(
-        stage.run(&["version", "-o", "json"]).ok().json()["version"],
-        env!("CARGO_PKG_VERSION")
-    );
+    assert_eq!(stage.run(&["version"]).ok().stdout, format!("touchmark {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(stage.run(&["version", "-o", "json"]).ok().json()["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
@@ -67,14 +54,7 @@ fn bad_usage_exits_with_two() {
         &["verify", "UPPER CASE"],
         &["sign", "oci:image:app"],
         &["verify", "oci:image:app"],
-        &[
-            "attest",
-            "--type",
-            "nonsense",
-            "--predicate",
-            "p",
-            "oci:image:app",
-        ],
+        &["attest", "--type", "nonsense", "--predicate", "p", "oci:image:app"],
         &["verify", "--key", "awskms://x", "oci:image:app"],
         &["sbom", "-o", "nonsense", "oci:image:app"],
         &["version", "--timeout", "soon"],

@@ -21,18 +21,13 @@ pub(crate) struct Run {
 impl Stage {
     /// An empty directory.
     pub(crate) fn empty() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-        }
+        Self { directory: tempfile::tempdir().unwrap() }
     }
 
     /// A directory with an image, `oci:image:app`, and keys `release` and `other`.
     pub(crate) fn with_image() -> Self {
         let stage = Self::empty();
-        copy(
-            &repository().join("testdata/images/quickstart"),
-            &stage.path("image"),
-        );
+        copy(&repository().join("testdata/images/quickstart"), &stage.path("image"));
         for name in ["release", "other"] {
             stage.run(&["key", "generate", "--output-key-prefix", name]).ok();
         }
@@ -123,14 +118,8 @@ pub(crate) fn assert_follows(schema: &str, document: &Value) {
         .unwrap()
         .prepare()
         .unwrap();
-    let validator = jsonschema::options()
-        .with_registry(&registry)
-        .build(&load(schema))
-        .unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(document)
-        .map(|error| error.to_string())
-        .collect();
+    let validator = jsonschema::options().with_registry(&registry).build(&load(schema)).unwrap();
+    let errors: Vec<String> = validator.iter_errors(document).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
 }
 

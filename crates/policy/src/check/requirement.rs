@@ -18,9 +18,7 @@ impl Checker<'_> {
         signers: &Signers,
     ) -> Vec<Requirement> {
         if specs.value.is_empty() {
-            self.problems.push(Problem::NoRequirements {
-                at: self.at(specs.position),
-            });
+            self.problems.push(Problem::NoRequirements { at: self.at(specs.position) });
         }
         let mut names = BTreeSet::new();
         let mut requirements = Vec::new();
@@ -37,12 +35,7 @@ impl Checker<'_> {
     }
 
     fn requirement(&mut self, spec: &Located<RequirementSpec>, signers: &Signers) -> Option<Requirement> {
-        let RequirementSpec {
-            name,
-            signature,
-            attestation,
-            provenance,
-        } = &spec.value;
+        let RequirementSpec { name, signature, attestation, provenance } = &spec.value;
         let (quorum, wanted) = match (signature, attestation, provenance) {
             (Some(signature), None, None) => self.signature(signature, signers),
             (None, Some(attestation), None) => self.attestation(attestation, signers)?,
@@ -54,21 +47,12 @@ impl Checker<'_> {
                 return self.report(Problem::RequirementKinds { at, name, found });
             }
         };
-        Some(Requirement {
-            name: name.value.clone(),
-            quorum,
-            wanted,
-        })
+        Some(Requirement { name: name.value.clone(), quorum, wanted })
     }
 
     fn signature(&mut self, spec: &SignatureSpec, signers: &Signers) -> (Quorum, Wanted) {
         let quorum = self.quorum(&spec.by, spec.at_least.as_ref(), signers);
-        (
-            quorum,
-            Wanted::Signature {
-                annotations: spec.annotations.clone(),
-            },
-        )
+        (quorum, Wanted::Signature { annotations: spec.annotations.clone() })
     }
 
     fn attestation(&mut self, spec: &AttestationSpec, signers: &Signers) -> Option<(Quorum, Wanted)> {
@@ -88,65 +72,42 @@ impl Checker<'_> {
         let builder = match (&spec.builder.value.id, &spec.builder.value.id_glob) {
             (Some(id), None) => self.exactly(id),
             (None, Some(glob)) => self.matching(glob),
-            _ => self.report(Problem::BuilderId {
-                at: self.at(spec.builder.position),
-            }),
+            _ => self.report(Problem::BuilderId { at: self.at(spec.builder.position) }),
         };
         let build_type = self.optional(spec.build_type.as_ref(), Self::text);
         let source = self.optional(spec.source.as_ref(), Self::source);
         if spec.source.is_none() {
-            self.lints.push(Lint::AnySource {
-                at: self.at(spec.builder.position),
-            });
+            self.lints.push(Lint::AnySource { at: self.at(spec.builder.position) });
         }
-        let expectations = ProvenanceExpectations {
-            builder: builder?,
-            build_type: build_type?,
-            source: source?,
-        };
+        let expectations =
+            ProvenanceExpectations { builder: builder?, build_type: build_type?, source: source? };
         Some((quorum, Wanted::Provenance(expectations)))
     }
 
     fn source(&mut self, spec: &Located<SourceSpec>) -> Option<SourceExpectation> {
-        let SourceSpec {
-            uri,
-            git_ref,
-            ref_glob,
-            commit,
-        } = &spec.value;
+        let SourceSpec { uri, git_ref, ref_glob, commit } = &spec.value;
         let git_ref = match (git_ref, ref_glob) {
             (None, None) => Some(None),
             (Some(exact), None) => self.exactly(exact).map(Some),
             (None, Some(glob)) => self.matching(glob).map(Some),
-            (Some(_), Some(_)) => self.report(Problem::TwoRefs {
-                at: self.at(spec.position),
-            }),
+            (Some(_), Some(_)) => self.report(Problem::TwoRefs { at: self.at(spec.position) }),
         };
         for written in spec.value.git_ref.iter().chain(ref_glob) {
             if !written.value.starts_with("refs/") && !written.value.starts_with('*') {
-                self.lints.push(Lint::ShortRef {
-                    at: self.at(written.position),
-                    found: written.value.clone(),
-                });
+                self.lints
+                    .push(Lint::ShortRef { at: self.at(written.position), found: written.value.clone() });
             }
         }
         let uri_at = self.at(uri.position);
-        let uri = uri.value.parse().map_or_else(
-            |source| self.report(Problem::SourceUri { at: uri_at, source }),
-            Some,
-        );
+        let uri = uri
+            .value
+            .parse()
+            .map_or_else(|source| self.report(Problem::SourceUri { at: uri_at, source }), Some);
         let commit = self.optional(commit.as_ref(), |checker, written| {
             let at = checker.at(written.position);
-            written
-                .value
-                .parse()
-                .map_or_else(|source| checker.report(Problem::Commit { at, source }), Some)
+            written.value.parse().map_or_else(|source| checker.report(Problem::Commit { at, source }), Some)
         });
-        Some(SourceExpectation {
-            uri: uri?,
-            git_ref: git_ref?,
-            commit: commit?,
-        })
+        Some(SourceExpectation { uri: uri?, git_ref: git_ref?, commit: commit? })
     }
 
     /// Checks what is written, if anything is. `None` is a problem, `Some(None)` is nothing written.
@@ -163,9 +124,7 @@ impl Checker<'_> {
 
     fn text(&mut self, written: &Located<String>) -> Option<String> {
         if written.value.is_empty() {
-            return self.report(Problem::EmptyText {
-                at: self.at(written.position),
-            });
+            return self.report(Problem::EmptyText { at: self.at(written.position) });
         }
         Some(written.value.clone())
     }
@@ -178,11 +137,7 @@ impl Checker<'_> {
         let pattern = self.text(written)?;
         match Glob::parse(&pattern) {
             Ok(glob) => Some(Expected::Matching(glob)),
-            Err(source) => self.report(Problem::Glob {
-                at: self.at(written.position),
-                pattern,
-                source,
-            }),
+            Err(source) => self.report(Problem::Glob { at: self.at(written.position), pattern, source }),
         }
     }
 
@@ -193,9 +148,7 @@ impl Checker<'_> {
         signers: &Signers,
     ) -> Quorum {
         if by.value.is_empty() {
-            self.problems.push(Problem::NoSigners {
-                at: self.at(by.position),
-            });
+            self.problems.push(Problem::NoSigners { at: self.at(by.position) });
         }
         let mut seen = BTreeSet::new();
         let mut named = Vec::new();
@@ -203,26 +156,16 @@ impl Checker<'_> {
             let at = self.at(name.position);
             match signers.get(&name.value) {
                 _ if !seen.insert(&name.value) => {
-                    self.problems.push(Problem::SignerTwice {
-                        at,
-                        name: name.value.clone(),
-                    });
+                    self.problems.push(Problem::SignerTwice { at, name: name.value.clone() });
                 }
                 Some(signer) => named.extend(signer.clone()),
                 None => {
                     let known = signers.keys().cloned().collect();
-                    self.problems.push(Problem::UnknownSigner {
-                        at,
-                        name: name.value.clone(),
-                        known,
-                    });
+                    self.problems.push(Problem::UnknownSigner { at, name: name.value.clone(), known });
                 }
             }
         }
-        Quorum {
-            signers: named,
-            at_least: self.at_least(at_least, seen.len()),
-        }
+        Quorum { signers: named, at_least: self.at_least(at_least, seen.len()) }
     }
 
     fn at_least(&mut self, written: Option<&Located<u32>>, signers: usize) -> usize {
@@ -246,9 +189,6 @@ impl RequirementSpec {
             self.attestation.as_ref().map(|spec| &spec.by),
             self.provenance.as_ref().map(|spec| &spec.by),
         ];
-        lists
-            .into_iter()
-            .flatten()
-            .flat_map(|by| by.value.iter().map(|name| name.value.as_str()))
+        lists.into_iter().flatten().flat_map(|by| by.value.iter().map(|name| name.value.as_str()))
     }
 }

@@ -1,10 +1,6 @@
 //! Keys and signed evidence for the tests of this crate, made in memory.
 
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "each test file uses its own part"
-)]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its own part")]
 
 use std::collections::BTreeMap;
 
@@ -45,24 +41,16 @@ impl Key {
     pub(crate) fn new(seed: u8) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
         // SubjectPublicKeyInfo of an Ed25519 key, RFC 8410 §4.
-        let mut der = vec![
-            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-        ];
+        let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
         der.extend_from_slice(pair.public_key().as_ref());
-        Self {
-            public: PublicKey::from_der(&der).unwrap(),
-            pair: Pair::Ed25519(pair),
-        }
+        Self { public: PublicKey::from_der(&der).unwrap(), pair: Pair::Ed25519(pair) }
     }
 
     /// A P-256 key in PKCS#8 with its public half, both in PEM.
     pub(crate) fn from_pem(private: &str, public: &str) -> Self {
         let der = pem::parse(private).unwrap().into_contents();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &der).unwrap();
-        Self {
-            public: public.parse().unwrap(),
-            pair: Pair::P256(pair),
-        }
+        Self { public: public.parse().unwrap(), pair: Pair::P256(pair) }
     }
 
     pub(crate) fn pem(&self) -> String {
@@ -72,11 +60,7 @@ impl Key {
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.pair {
             Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::P256(pair) => pair
-                .sign(&SystemRandom::new(), message)
-                .unwrap()
-                .as_ref()
-                .to_vec(),
+            Pair::P256(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
         }
     }
 }
@@ -95,28 +79,14 @@ pub(crate) struct Gathered(pub(crate) Evidence);
 impl Gathered {
     pub(crate) fn nothing() -> Self {
         let subject = format!("registry.example/copy@{}", digest()).parse().unwrap();
-        Self(Evidence {
-            subject,
-            items: Vec::new(),
-            searched: vec![Place::Referrers],
-            omitted: Vec::new(),
-        })
+        Self(Evidence { subject, items: Vec::new(), searched: vec![Place::Referrers], omitted: Vec::new() })
     }
 
     pub(crate) fn item(mut self, place: Place, document: Document) -> Self {
         let number = self.0.items.len();
-        let (manifest, blob) = (
-            Digest::of(format!("m{number}").as_bytes()),
-            Digest::of(format!("b{number}").as_bytes()),
-        );
-        self.0.items.push(EvidenceItem {
-            origin: Origin {
-                place,
-                manifest,
-                blob,
-            },
-            document,
-        });
+        let (manifest, blob) =
+            (Digest::of(format!("m{number}").as_bytes()), Digest::of(format!("b{number}").as_bytes()));
+        self.0.items.push(EvidenceItem { origin: Origin { place, manifest, blob }, document });
         self
     }
 
@@ -144,10 +114,7 @@ impl Gathered {
         });
         let bytes = serde_json::to_vec(&bundle).unwrap();
         let limits = touchmark_sigstore::Limits::default();
-        self.item(
-            Place::Referrers,
-            Document::read(LayerKind::Bundle, &bytes, &BTreeMap::new(), &limits),
-        )
+        self.item(Place::Referrers, Document::read(LayerKind::Bundle, &bytes, &BTreeMap::new(), &limits))
     }
 
     /// A signature in the bundle form.
@@ -170,11 +137,7 @@ impl Gathered {
     }
 
     pub(crate) fn sbom(self, key: &Key) -> Self {
-        self.attestation(
-            key,
-            predicate_types::CYCLONEDX,
-            json!({ "bomFormat": "CycloneDX" }),
-        )
+        self.attestation(key, predicate_types::CYCLONEDX, json!({ "bomFormat": "CycloneDX" }))
     }
 
     pub(crate) fn provenance(self, key: &Key, predicate: Value) -> Self {
@@ -184,18 +147,11 @@ impl Gathered {
     /// Something that should be a bundle and is not.
     pub(crate) fn garbage(self) -> Self {
         let limits = touchmark_sigstore::Limits::default();
-        self.item(
-            Place::Referrers,
-            Document::read(LayerKind::Bundle, b"{}", &BTreeMap::new(), &limits),
-        )
+        self.item(Place::Referrers, Document::read(LayerKind::Bundle, b"{}", &BTreeMap::new(), &limits))
     }
 
     pub(crate) fn omitted(mut self) -> Self {
-        self.0.omitted.push(Omission {
-            place: Place::Referrers,
-            count: 7,
-            limit: 100,
-        });
+        self.0.omitted.push(Omission { place: Place::Referrers, count: 7, limit: 100 });
         self
     }
 
@@ -223,10 +179,7 @@ pub(crate) fn statement(about: &Digest, predicate_type: &str, predicate: Value) 
 
 pub(crate) fn signature_of(about: &Digest, annotations: &[(&str, Value)]) -> Statement {
     let mut subject = ResourceDescriptor::of(about);
-    subject.annotations = annotations
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), value.clone()))
-        .collect();
+    subject.annotations = annotations.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
     Statement::new(vec![subject], predicate_types::COSIGN_SIGN, json!({}))
 }
 
@@ -250,12 +203,8 @@ pub(crate) fn github_provenance(builder: &str, repository: &str, git_ref: &str) 
 pub(crate) fn policy(text: &str, keys: &[(&str, &Key)]) -> Policy {
     let document = PolicyDocument::parse(text, "policy.yaml", &Limits::default()).unwrap();
     let read = |file: &str| {
-        let found = keys
-            .iter()
-            .find(|(name, _)| file.strip_suffix(".pub") == Some(name));
-        found
-            .map(|(_, key)| key.pem())
-            .ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        let found = keys.iter().find(|(name, _)| file.strip_suffix(".pub") == Some(name));
+        found.map(|(_, key)| key.pem()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
     };
     document
         .check(&read, &Limits::default())

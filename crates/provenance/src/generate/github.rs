@@ -21,10 +21,7 @@ pub(super) fn describe(environment: &mut Environment<'_>) -> Result<Described, G
     let workflow = environment.required("GITHUB_WORKFLOW_REF");
     let git_ref = environment.required("GITHUB_REF");
     let commit = environment.required("GITHUB_SHA");
-    let (run, attempt) = (
-        environment.required("GITHUB_RUN_ID"),
-        environment.required("GITHUB_RUN_ATTEMPT"),
-    );
+    let (run, attempt) = (environment.required("GITHUB_RUN_ID"), environment.required("GITHUB_RUN_ATTEMPT"));
     let internal = json!({
         "event_name": environment.required("GITHUB_EVENT_NAME"),
         "repository_id": environment.required("GITHUB_REPOSITORY_ID"),
@@ -33,16 +30,13 @@ pub(super) fn describe(environment: &mut Environment<'_>) -> Result<Described, G
     });
     environment.complete()?;
 
-    let commit: CommitId = commit.parse().map_err(|source| GenerateError::Commit {
-        variable: "GITHUB_SHA",
-        source,
-    })?;
+    let commit: CommitId =
+        commit.parse().map_err(|source| GenerateError::Commit { variable: "GITHUB_SHA", source })?;
     let repository = repository("GITHUB_REPOSITORY", &format!("{server}/{name}"))?.to_string();
     // The server once more, now without what might stand before its host.
-    let server = repository.strip_suffix(name).ok_or(GenerateError::Variable {
-        variable: "GITHUB_REPOSITORY",
-        wanted: "OWNER/REPO",
-    })?;
+    let server = repository
+        .strip_suffix(name)
+        .ok_or(GenerateError::Variable { variable: "GITHUB_REPOSITORY", wanted: "OWNER/REPO" })?;
     let source = format!("git+{repository}@{git_ref}");
     let (path, workflow_ref) = split_workflow(workflow, name)?;
     Ok(Described {
@@ -61,14 +55,8 @@ pub(super) fn describe(environment: &mut Environment<'_>) -> Result<Described, G
 
 /// `OWNER/REPO/PATH@REF` as path and ref. A ref may contain `@`; no workflow's path does.
 fn split_workflow<'a>(workflow: &'a str, repository: &str) -> Result<(&'a str, &'a str), GenerateError> {
-    let wanted = GenerateError::Variable {
-        variable: "GITHUB_WORKFLOW_REF",
-        wanted: "OWNER/REPO/PATH@REF",
-    };
-    let rest = workflow
-        .strip_prefix(repository)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(workflow);
+    let wanted = GenerateError::Variable { variable: "GITHUB_WORKFLOW_REF", wanted: "OWNER/REPO/PATH@REF" };
+    let rest = workflow.strip_prefix(repository).and_then(|rest| rest.strip_prefix('/')).unwrap_or(workflow);
     match rest.split_once('@') {
         Some((path, git_ref)) if !path.is_empty() && !git_ref.is_empty() => Ok((path, git_ref)),
         _ => Err(wanted),

@@ -126,15 +126,10 @@ impl RegistryClient {
                 return Ok(answer);
             }
             let challenge = strongest(answer.headers(), at)?;
-            let theirs = challenge
-                .as_ref()
-                .and_then(|found| found.parameter("scope"))
-                .map(str::to_owned);
+            let theirs = challenge.as_ref().and_then(|found| found.parameter("scope")).map(str::to_owned);
             self.remember(repository, challenge);
             if fresh {
-                let other = theirs
-                    .map(|scope| Scopes(vec![scope]))
-                    .filter(|other| *other != scopes);
+                let other = theirs.map(|scope| Scopes(vec![scope])).filter(|other| *other != scopes);
                 match other {
                     Some(other) if had_any && !widened => scopes = other,
                     _ => return Ok(answer),
@@ -155,9 +150,7 @@ impl RegistryClient {
     /// Whether this client has no credentials for the registry.
     pub(super) async fn is_anonymous(&self, repository: &Repository) -> bool {
         let at = At::new(Operation::LogIn, &repository.registry);
-        self.credential(repository, &at)
-            .await
-            .is_ok_and(|credential| credential.is_anonymous())
+        self.credential(repository, &at).await.is_ok_and(|credential| credential.is_anonymous())
     }
 
     /// The `Authorization` to send, if the registry is known to want one.
@@ -167,9 +160,7 @@ impl RegistryClient {
         scopes: &Scopes,
         at: &At,
     ) -> Result<Option<HeaderValue>, StoreError> {
-        let challenge = lock(&self.shared.session.challenges)
-            .get(&repository.registry)
-            .cloned();
+        let challenge = lock(&self.shared.session.challenges).get(&repository.registry).cloned();
         let Some(challenge) = challenge else {
             return Ok(None);
         };
@@ -184,9 +175,7 @@ impl RegistryClient {
         {
             return Ok(Some(token.value.clone()));
         }
-        let token = self
-            .fetch_token(repository, &challenge, &credential, scopes, at)
-            .await?;
+        let token = self.fetch_token(repository, &challenge, &credential, scopes, at).await?;
         let value = token.value.clone();
         let mut tokens = lock(&self.shared.session.tokens);
         if tokens.len() >= MAX_TOKENS {
@@ -203,11 +192,7 @@ impl RegistryClient {
         at: &At,
     ) -> Result<TokenKey, StoreError> {
         let identity = self.credential(repository, at).await?.fingerprint();
-        Ok(TokenKey {
-            registry: repository.registry.clone(),
-            scopes: scopes.clone(),
-            identity,
-        })
+        Ok(TokenKey { registry: repository.registry.clone(), scopes: scopes.clone(), identity })
     }
 
     async fn credential(&self, repository: &Repository, at: &At) -> Result<Credential, StoreError> {
@@ -215,13 +200,9 @@ impl RegistryClient {
         if let Some(known) = lock(&self.credentials).get(registry) {
             return Ok(known.clone());
         }
-        let found = credentials::find(&self.source, registry, &self.shared.options.limits)
-            .await
-            .map_err(|source| StoreError::Credentials {
-                at: at.clone(),
-                registry: registry.clone(),
-                source,
-            })?;
+        let found = credentials::find(&self.source, registry, &self.shared.options.limits).await.map_err(
+            |source| StoreError::Credentials { at: at.clone(), registry: registry.clone(), source },
+        )?;
         lock(&self.credentials).insert(registry.clone(), found.clone());
         Ok(found)
     }
@@ -253,39 +234,19 @@ impl RegistryClient {
         let request = token_request(realm, challenge.parameter("service"), credential, scopes);
         let url = request.url().clone();
         let max_bytes = self.shared.options.limits.max_token_bytes;
-        let answer = self
-            .shared
-            .http
-            .fetch(request, max_bytes)
-            .await
-            .map_err(|error| unavailable(at, error))?;
+        let answer =
+            self.shared.http.fetch(request, max_bytes).await.map_err(|error| unavailable(at, error))?;
         if !answer.status.is_success() {
-            return Err(refusal(
-                at,
-                &repository.registry,
-                credential.is_anonymous(),
-                &url,
-                &answer,
-            ));
+            return Err(refusal(at, &repository.registry, credential.is_anonymous(), &url, &answer));
         }
         let no_token = || invalid(at, ResponseFault::NoToken);
         let body: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|_| no_token())?;
-        let text = body
-            .token
-            .or(body.access_token)
-            .filter(|text| !text.is_empty())
-            .ok_or_else(no_token)?;
+        let text = body.token.or(body.access_token).filter(|text| !text.is_empty()).ok_or_else(no_token)?;
         let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| no_token())?;
         value.set_sensitive(true);
-        let seconds = body
-            .expires_in
-            .unwrap_or(DEFAULT_EXPIRY_SECONDS)
-            .min(MAX_EXPIRY_SECONDS);
+        let seconds = body.expires_in.unwrap_or(DEFAULT_EXPIRY_SECONDS).min(MAX_EXPIRY_SECONDS);
         let life = Duration::from_secs(seconds).saturating_sub(EXPIRY_MARGIN);
-        Ok(Token {
-            value,
-            expires: Instant::now() + life,
-        })
+        Ok(Token { value, expires: Instant::now() + life })
     }
 }
 
@@ -302,10 +263,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn invalid(at: &At, fault: ResponseFault) -> StoreError {
-    StoreError::InvalidResponse {
-        at: at.clone(),
-        fault,
-    }
+    StoreError::InvalidResponse { at: at.clone(), fault }
 }
 
 /// The challenge to answer: a token rather than the password itself.
@@ -320,12 +278,7 @@ fn strongest(headers: &HeaderMap, at: &At) -> Result<Option<Challenge>, StoreErr
     match by("bearer").or_else(|| by("basic")) {
         Some(challenge) => Ok(Some(challenge.clone())),
         None => match found.first() {
-            Some(other) => Err(invalid(
-                at,
-                ResponseFault::Challenge {
-                    scheme: other.scheme.clone(),
-                },
-            )),
+            Some(other) => Err(invalid(at, ResponseFault::Challenge { scheme: other.scheme.clone() })),
             None => Ok(None),
         },
     }
@@ -346,12 +299,7 @@ fn basic(credential: &Credential) -> Option<HeaderValue> {
 fn realm(repository: &Repository, challenge: &Challenge, at: &At) -> Result<Url, StoreError> {
     let text = challenge.parameter("realm").unwrap_or_default();
     let Ok(url) = Url::parse(text) else {
-        return Err(invalid(
-            at,
-            ResponseFault::Challenge {
-                scheme: challenge.scheme.clone(),
-            },
-        ));
+        return Err(invalid(at, ResponseFault::Challenge { scheme: challenge.scheme.clone() }));
     };
     let base = repository.base();
     let loopback = |url: &Url| url.host_str().is_some_and(is_loopback);
@@ -365,12 +313,7 @@ fn realm(repository: &Repository, challenge: &Challenge, at: &At) -> Result<Url,
     if allowed {
         Ok(url)
     } else {
-        Err(invalid(
-            at,
-            ResponseFault::RefusedUrl {
-                url: RedactedUrl::new(&url),
-            },
-        ))
+        Err(invalid(at, ResponseFault::RefusedUrl { url: RedactedUrl::new(&url) }))
     }
 }
 
@@ -380,11 +323,8 @@ fn token_request(mut realm: Url, service: Option<&str>, credential: &Credential,
     let service = service.map(|service| ("service", service));
     if let Credential::IdentityToken(token) = credential {
         let scope = scopes.0.join(" ");
-        let form = [
-            ("grant_type", "refresh_token"),
-            ("client_id", "touchmark"),
-            ("refresh_token", token.expose()),
-        ];
+        let form =
+            [("grant_type", "refresh_token"), ("client_id", "touchmark"), ("refresh_token", token.expose())];
         let mut form_url = realm.clone();
         form_url
             .query_pairs_mut()
@@ -428,28 +368,17 @@ mod tests {
     #[test]
     fn credentials_go_to_a_token_server_by_https_only() {
         assert!(check_realm("reg.example", "https://auth.example/token").is_ok());
-        for realm in [
-            "http://auth.example/token",
-            "http://reg.example/token",
-            "ftp://x/",
-            "https://127.0.0.1/token",
-        ] {
+        for realm in
+            ["http://auth.example/token", "http://reg.example/token", "ftp://x/", "https://127.0.0.1/token"]
+        {
             let error = check_realm("reg.example", realm).unwrap_err();
-            let refused = matches!(
-                error,
-                StoreError::InvalidResponse {
-                    fault: ResponseFault::RefusedUrl { .. },
-                    ..
-                }
-            );
+            let refused =
+                matches!(error, StoreError::InvalidResponse { fault: ResponseFault::RefusedUrl { .. }, .. });
             assert!(refused, "{realm}");
         }
         assert!(matches!(
             check_realm("reg.example", "token"),
-            Err(StoreError::InvalidResponse {
-                fault: ResponseFault::Challenge { .. },
-                ..
-            })
+            Err(StoreError::InvalidResponse { fault: ResponseFault::Challenge { .. }, .. })
         ));
     }
 
@@ -463,12 +392,7 @@ mod tests {
     fn a_refresh_token_goes_into_the_body_and_never_the_url() {
         let credential = Credential::IdentityToken(crate::Secret::new("r&t"));
         let realm = Url::parse("https://auth.example/token?x=y").unwrap();
-        let request = token_request(
-            realm,
-            Some("s"),
-            &credential,
-            &Scopes(vec!["repository:a:pull".into()]),
-        );
+        let request = token_request(realm, Some("s"), &credential, &Scopes(vec!["repository:a:pull".into()]));
         assert_eq!(request.url().as_str(), "https://auth.example/token?x=y");
         assert_eq!(*request.method(), Method::POST);
     }
@@ -477,20 +401,14 @@ mod tests {
     fn a_token_is_preferred_to_the_password_itself() {
         let mut headers = HeaderMap::new();
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=x"));
-        headers.append(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"https://x/t\""),
-        );
+        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"https://x/t\""));
         let at = At::new(Operation::LogIn, "x");
         assert_eq!(strongest(&headers, &at).unwrap().unwrap().scheme, "bearer");
         headers.clear();
         headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Negotiate"));
         assert!(matches!(
             strongest(&headers, &at),
-            Err(StoreError::InvalidResponse {
-                fault: ResponseFault::Challenge { .. },
-                ..
-            })
+            Err(StoreError::InvalidResponse { fault: ResponseFault::Challenge { .. }, .. })
         ));
     }
 }

@@ -32,26 +32,17 @@ impl RegistryClient {
     ) -> Result<Content, StoreError> {
         let at = At::new(Operation::FetchBlob, name.pin(blob.digest.clone()));
         if blob.size > max_bytes {
-            return Err(StoreError::TooLarge {
-                at,
-                size: blob.size,
-                limit: max_bytes,
-            });
+            return Err(StoreError::TooLarge { at, size: blob.size, limit: max_bytes });
         }
         let repository = self.repository(name, &at)?;
         let request = blob_request(Method::GET, &repository, blob);
         let limit = blob.size.max(self.max_error_bytes());
-        let answer = self
-            .fetch(&repository, &Scopes::pull(&repository), &at, &request, limit)
-            .await?;
+        let answer = self.fetch(&repository, &Scopes::pull(&repository), &at, &request, limit).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&repository, &at, &answer).await);
         }
-        let content =
-            Content::check(blob.clone(), answer.body.into()).map_err(|source| StoreError::Corrupt {
-                at,
-                source: Box::new(source),
-            })?;
+        let content = Content::check(blob.clone(), answer.body.into())
+            .map_err(|source| StoreError::Corrupt { at, source: Box::new(source) })?;
         self.tell(blob, Direction::Fetch, blob.size);
         Ok(content)
     }
@@ -64,9 +55,7 @@ impl RegistryClient {
         let at = At::new(Operation::FetchBlob, name.pin(blob.digest.clone()));
         let repository = self.repository(name, &at)?;
         let request = blob_request(Method::GET, &repository, blob);
-        let response = self
-            .open(&repository, &Scopes::pull(&repository), &at, &request)
-            .await?;
+        let response = self.open(&repository, &Scopes::pull(&repository), &at, &request).await?;
         if response.status() != StatusCode::OK {
             let answer = response
                 .read(self.max_error_bytes())
@@ -75,22 +64,11 @@ impl RegistryClient {
             return Err(self.refused(&repository, &at, &answer).await);
         }
         if let Some(found) = response.content_length().filter(|length| *length != blob.size) {
-            let source = ContentError::Size {
-                digest: blob.digest.clone(),
-                found,
-                wanted: blob.size,
-            };
-            return Err(StoreError::Corrupt {
-                at,
-                source: Box::new(source),
-            });
+            let source = ContentError::Size { digest: blob.digest.clone(), found, wanted: blob.size };
+            return Err(StoreError::Corrupt { at, source: Box::new(source) });
         }
         let progress = self.shared.options.progress.as_ref().map(Arc::clone);
-        Ok(Box::pin(CheckedReader::new(
-            response.into_stream(),
-            blob,
-            progress,
-        )))
+        Ok(Box::pin(CheckedReader::new(response.into_stream(), blob, progress)))
     }
 
     pub(super) async fn upload_content(&self, name: &ImageName, blob: &Content) -> Result<(), StoreError> {
@@ -100,8 +78,7 @@ impl RegistryClient {
             return Ok(());
         }
         let bytes = Bytes::copy_from_slice(blob.bytes());
-        self.upload_at_once(&repository, blob.descriptor(), bytes, &at)
-            .await
+        self.upload_at_once(&repository, blob.descriptor(), bytes, &at).await
     }
 
     pub(super) async fn upload_stream(
@@ -141,14 +118,10 @@ impl RegistryClient {
             return Ok(true);
         }
         let mut url = repository.url("blobs/uploads/");
-        url.query_pairs_mut()
-            .append_pair("mount", &blob.digest.to_string())
-            .append_pair("from", source);
+        url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", source);
         let scopes = Scopes::push(&repository).and_pull_of(source);
         let request = Request::new(Method::POST, url).repeatable(true);
-        let answer = self
-            .fetch(&repository, &scopes, &at, &request, self.max_error_bytes())
-            .await?;
+        let answer = self.fetch(&repository, &scopes, &at, &request, self.max_error_bytes()).await?;
         match answer.status {
             StatusCode::CREATED => {
                 self.tell(blob, Direction::Present, blob.size);
@@ -156,14 +129,7 @@ impl RegistryClient {
             }
             StatusCode::ACCEPTED => {
                 if let Ok(url) = upload_location(&repository, &answer, &at) {
-                    Upload {
-                        repository: &repository,
-                        scopes: &scopes,
-                        at: &at,
-                        url,
-                    }
-                    .call_off(self)
-                    .await;
+                    Upload { repository: &repository, scopes: &scopes, at: &at, url }.call_off(self).await;
                 }
                 Ok(false)
             }
@@ -181,9 +147,7 @@ impl RegistryClient {
         at: &At,
     ) -> Result<bool, StoreError> {
         let request = blob_request(Method::HEAD, repository, blob);
-        let answer = self
-            .fetch(repository, &Scopes::push(repository), at, &request, 0)
-            .await?;
+        let answer = self.fetch(repository, &Scopes::push(repository), at, &request, 0).await?;
         match answer.status {
             StatusCode::OK => {
                 self.tell(blob, Direction::Present, blob.size);
@@ -202,19 +166,12 @@ impl RegistryClient {
     ) -> Result<Upload<'a>, StoreError> {
         // Doing this twice leaves an upload that nothing is sent to, which registries clean up.
         let request = Request::new(Method::POST, repository.url("blobs/uploads/")).repeatable(true);
-        let answer = self
-            .fetch(repository, scopes, at, &request, self.max_error_bytes())
-            .await?;
+        let answer = self.fetch(repository, scopes, at, &request, self.max_error_bytes()).await?;
         if answer.status != StatusCode::ACCEPTED {
             return Err(self.refused(repository, at, &answer).await);
         }
         let url = upload_location(repository, &answer, at)?;
-        Ok(Upload {
-            repository,
-            scopes,
-            at,
-            url,
-        })
+        Ok(Upload { repository, scopes, at, url })
     }
 
     async fn upload_at_once(
@@ -265,12 +222,7 @@ impl RegistryClient {
 
     fn tell(&self, blob: &Descriptor, direction: Direction, done: u64) {
         if let Some(progress) = &self.shared.options.progress {
-            progress.advanced(&Transfer {
-                digest: &blob.digest,
-                direction,
-                done,
-                total: blob.size,
-            });
+            progress.advanced(&Transfer { digest: &blob.digest, direction, done, total: blob.size });
         }
     }
 }
@@ -298,13 +250,8 @@ impl Upload<'_> {
         if let Some(stored) = answer.header(RANGE.as_str())
             && stored.rsplit('-').next().and_then(|end| end.parse::<u64>().ok()) != Some(end)
         {
-            let fault = ResponseFault::Status {
-                status: answer.status.as_u16(),
-            };
-            return Err(StoreError::InvalidResponse {
-                at: self.at.clone(),
-                fault,
-            });
+            let fault = ResponseFault::Status { status: answer.status.as_u16() };
+            return Err(StoreError::InvalidResponse { at: self.at.clone(), fault });
         }
         // The specification wants a `Location` in every answer; without one the upload goes on where it was.
         if answer.headers.contains_key(LOCATION) {
@@ -321,11 +268,8 @@ impl Upload<'_> {
         bytes: Bytes,
     ) -> Result<(), StoreError> {
         let mut url = self.url.clone();
-        url.query_pairs_mut()
-            .append_pair("digest", &blob.digest.to_string());
-        let request = Request::new(Method::PUT, url)
-            .header(CONTENT_TYPE, OCTETS)
-            .body(bytes);
+        url.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        let request = Request::new(Method::PUT, url).header(CONTENT_TYPE, OCTETS).body(bytes);
         let answer = self.send(client, &request).await?;
         if answer.status.is_success() {
             return Ok(());
@@ -340,15 +284,7 @@ impl Upload<'_> {
     }
 
     async fn send(&self, client: &RegistryClient, request: &Request) -> Result<Answer, StoreError> {
-        client
-            .fetch(
-                self.repository,
-                self.scopes,
-                self.at,
-                request,
-                client.max_error_bytes(),
-            )
-            .await
+        client.fetch(self.repository, self.scopes, self.at, request, client.max_error_bytes()).await
     }
 }
 
@@ -358,21 +294,12 @@ fn blob_request(method: Method, repository: &Repository, blob: &Descriptor) -> R
 
 /// Where an upload goes on: anywhere the registry says, but by HTTPS if it is itself asked by that.
 fn upload_location(repository: &Repository, answer: &Answer, at: &At) -> Result<Url, StoreError> {
-    let invalid = |fault| StoreError::InvalidResponse {
-        at: at.clone(),
-        fault,
-    };
-    let text = answer
-        .header(LOCATION.as_str())
-        .ok_or_else(|| invalid(ResponseFault::NoLocation))?;
-    let url = repository
-        .target(&answer.url, text)
-        .ok_or_else(|| invalid(ResponseFault::NoLocation))?;
+    let invalid = |fault| StoreError::InvalidResponse { at: at.clone(), fault };
+    let text = answer.header(LOCATION.as_str()).ok_or_else(|| invalid(ResponseFault::NoLocation))?;
+    let url = repository.target(&answer.url, text).ok_or_else(|| invalid(ResponseFault::NoLocation))?;
     let secure = repository.base().scheme() == "https";
     if (secure && url.scheme() != "https") || !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid(ResponseFault::RefusedUrl {
-            url: RedactedUrl::new(&url),
-        }));
+        return Err(invalid(ResponseFault::RefusedUrl { url: RedactedUrl::new(&url) }));
     }
     Ok(url)
 }
@@ -393,13 +320,7 @@ async fn read_chunk<R: AsyncRead + Unpin>(
 /// A stream that broke off or lied.
 pub(crate) fn broken(at: &At, error: std::io::Error) -> StoreError {
     match content_error(&error) {
-        Some(found) => StoreError::Corrupt {
-            at: at.clone(),
-            source: Box::new(found.clone()),
-        },
-        None => StoreError::Unavailable {
-            at: at.clone(),
-            source: Unavailable::Interrupted(error),
-        },
+        Some(found) => StoreError::Corrupt { at: at.clone(), source: Box::new(found.clone()) },
+        None => StoreError::Unavailable { at: at.clone(), source: Unavailable::Interrupted(error) },
     }
 }

@@ -90,13 +90,10 @@ pub(crate) async fn find(
     match source {
         CredentialSource::Anonymous => Ok(Credential::Anonymous),
         CredentialSource::Basic { registry: ours, .. } if ours != registry => Ok(Credential::Anonymous),
-        CredentialSource::Basic {
-            username, password, ..
+        CredentialSource::Basic { username, password, .. }
+        | CredentialSource::BasicEverywhere { username, password } => {
+            Ok(Credential::Basic { username: username.clone(), password: password.clone() })
         }
-        | CredentialSource::BasicEverywhere { username, password } => Ok(Credential::Basic {
-            username: username.clone(),
-            password: password.clone(),
-        }),
         CredentialSource::DockerConfig(text) => {
             refuse_helpers(text.expose())?;
             look_up(text.expose().as_bytes(), registry, None)
@@ -119,19 +116,11 @@ async fn on_machine(registry: &str, limits: &Limits) -> Result<Credential, Crede
 
 /// Docker's file, then podman's, as podman itself does after its own.
 fn files() -> Vec<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let docker = variable("DOCKER_CONFIG").or_else(|| variable("HOME").map(|home| home.join(".docker")));
     let podman = variable("REGISTRY_AUTH_FILE")
         .or_else(|| variable("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json")));
-    docker
-        .map(|dir| dir.join("config.json"))
-        .into_iter()
-        .chain(podman)
-        .collect()
+    docker.map(|dir| dir.join("config.json")).into_iter().chain(podman).collect()
 }
 
 fn search_files(registry: &str, files: &[PathBuf], limit: u64) -> Result<Credential, CredentialError> {
@@ -149,24 +138,17 @@ fn search_files(registry: &str, files: &[PathBuf], limit: u64) -> Result<Credent
 }
 
 fn read_file(path: &PathBuf, shown: &str, limit: u64) -> Result<Option<Vec<u8>>, CredentialError> {
-    let unreadable = |error: &std::io::Error| CredentialError::Unreadable {
-        path: shown.to_owned(),
-        kind: error.kind(),
-    };
+    let unreadable =
+        |error: &std::io::Error| CredentialError::Unreadable { path: shown.to_owned(), kind: error.kind() };
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(&error)),
     };
     let mut text = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut text)
-        .map_err(|error| unreadable(&error))?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut text).map_err(|error| unreadable(&error))?;
     if text.len() as u64 > limit {
-        return Err(CredentialError::TooLarge {
-            path: shown.to_owned(),
-            limit,
-        });
+        return Err(CredentialError::TooLarge { path: shown.to_owned(), limit });
     }
     Ok(Some(text))
 }
@@ -175,9 +157,7 @@ fn read_file(path: &PathBuf, shown: &str, limit: u64) -> Result<Option<Vec<u8>>,
 fn keys(registry: &str) -> Vec<String> {
     match registry {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" => {
-            ["https://index.docker.io/v1/", "docker.io", "registry-1.docker.io"]
-                .map(str::to_owned)
-                .to_vec()
+            ["https://index.docker.io/v1/", "docker.io", "registry-1.docker.io"].map(str::to_owned).to_vec()
         }
         other => vec![other.to_owned()],
     }
@@ -187,10 +167,7 @@ fn look_up(text: &[u8], registry: &str, path: Option<&str>) -> Result<Credential
     for key in keys(registry) {
         match docker_credential::get_credential_from_reader(Cursor::new(text), &key) {
             Ok(DockerCredential::UsernamePassword(username, password)) if !username.is_empty() => {
-                return Ok(Credential::Basic {
-                    username,
-                    password: Secret::new(password),
-                });
+                return Ok(Credential::Basic { username, password: Secret::new(password) });
             }
             Ok(DockerCredential::IdentityToken(token)) if !token.is_empty() => {
                 return Ok(Credential::IdentityToken(Secret::new(token)));
@@ -204,9 +181,7 @@ fn look_up(text: &[u8], registry: &str, path: Option<&str>) -> Result<Credential
                 | CredentialRetrievalError::MalformedHelperResponse,
             ) => return Err(CredentialError::Helper),
             Err(_) => {
-                return Err(CredentialError::Malformed {
-                    path: path.map(str::to_owned),
-                });
+                return Err(CredentialError::Malformed { path: path.map(str::to_owned) });
             }
         }
     }
@@ -249,20 +224,14 @@ mod tests {
     const AUTH: &str = "YWxpY2U6c2VjcmV0";
 
     fn alice() -> Credential {
-        Credential::Basic {
-            username: "alice".into(),
-            password: Secret::new("secret"),
-        }
+        Credential::Basic { username: "alice".into(), password: Secret::new("secret") }
     }
 
     #[tokio::test]
     async fn finds_the_entry_of_the_registry_and_no_other() {
         let text = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{AUTH}"}}}}}}"#);
         assert_eq!(find_in(&text, "ghcr.io").await.unwrap(), alice());
-        assert_eq!(
-            find_in(&text, "ghcr.io.evil.example").await.unwrap(),
-            Credential::Anonymous
-        );
+        assert_eq!(find_in(&text, "ghcr.io.evil.example").await.unwrap(), Credential::Anonymous);
     }
 
     #[tokio::test]
@@ -273,12 +242,8 @@ mod tests {
 
     #[tokio::test]
     async fn identity_tokens_are_told_from_passwords() {
-        let found = find_in(
-            r#"{"auths":{"a.azurecr.io":{"identitytoken":"t"}}}"#,
-            "a.azurecr.io",
-        )
-        .await
-        .unwrap();
+        let found =
+            find_in(r#"{"auths":{"a.azurecr.io":{"identitytoken":"t"}}}"#, "a.azurecr.io").await.unwrap();
         assert_eq!(found, Credential::IdentityToken(Secret::new("t")));
     }
 
@@ -292,15 +257,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_configuration_that_is_none_is_an_error_not_nobody() {
-        assert_eq!(
-            find_in("{", "x").await.unwrap_err(),
-            CredentialError::Malformed { path: None }
-        );
+        assert_eq!(find_in("{", "x").await.unwrap_err(), CredentialError::Malformed { path: None });
         let bad = r#"{"auths":{"x":{"auth":"!!"}}}"#;
-        assert_eq!(
-            find_in(bad, "x").await.unwrap_err(),
-            CredentialError::Malformed { path: None }
-        );
+        assert_eq!(find_in(bad, "x").await.unwrap_err(), CredentialError::Malformed { path: None });
     }
 
     #[tokio::test]
@@ -310,14 +269,8 @@ mod tests {
             username: "alice".into(),
             password: Secret::new("secret"),
         };
-        assert_eq!(
-            find(&source, "ghcr.io", &Limits::default()).await.unwrap(),
-            alice()
-        );
-        assert_eq!(
-            find(&source, "quay.io", &Limits::default()).await.unwrap(),
-            Credential::Anonymous
-        );
+        assert_eq!(find(&source, "ghcr.io", &Limits::default()).await.unwrap(), alice());
+        assert_eq!(find(&source, "quay.io", &Limits::default()).await.unwrap(), Credential::Anonymous);
     }
 
     #[test]
@@ -328,20 +281,14 @@ mod tests {
         std::fs::write(&second, format!(r#"{{"auths":{{"r":{{"auth":"{AUTH}"}}}}}}"#)).unwrap();
         let files = [absent, first.clone(), second];
         assert_eq!(search_files("r", &files, 1 << 20).unwrap(), alice());
-        assert!(matches!(
-            search_files("r", &files, 1),
-            Err(CredentialError::TooLarge { .. })
-        ));
+        assert!(matches!(search_files("r", &files, 1), Err(CredentialError::TooLarge { .. })));
         std::fs::write(&first, "nonsense").unwrap();
         assert!(matches!(
             search_files("r", &files, 1 << 20),
             Err(CredentialError::Malformed { path: Some(_) })
         ));
         let unreadable = [dir.path().to_path_buf()];
-        assert!(matches!(
-            search_files("r", &unreadable, 1),
-            Err(CredentialError::Unreadable { .. })
-        ));
+        assert!(matches!(search_files("r", &unreadable, 1), Err(CredentialError::Unreadable { .. })));
     }
 
     #[test]
@@ -352,10 +299,7 @@ mod tests {
 
     #[test]
     fn identities_have_different_fingerprints_and_secrets_are_not_shown() {
-        let other = Credential::Basic {
-            username: "alice".into(),
-            password: Secret::new("other"),
-        };
+        let other = Credential::Basic { username: "alice".into(), password: Secret::new("other") };
         assert_ne!(alice().fingerprint(), other.fingerprint());
         assert!(!format!("{:?}", alice()).contains("secret"));
     }

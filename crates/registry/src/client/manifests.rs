@@ -31,9 +31,7 @@ impl RegistryClient {
         };
         let repository = self.repository(image.name(), &at)?;
         let request = manifest_request(Method::HEAD, &repository, tag.as_str());
-        let answer = self
-            .fetch(&repository, &Scopes::pull(&repository), &at, &request, 0)
-            .await?;
+        let answer = self.fetch(&repository, &Scopes::pull(&repository), &at, &request, 0).await?;
         match answer.status {
             StatusCode::OK => {
                 if let Some(Ok(digest)) = answer.header(CONTENT_DIGEST).map(str::parse) {
@@ -51,21 +49,14 @@ impl RegistryClient {
     pub(super) async fn manifest_by_digest(&self, image: &PinnedRef) -> Result<Content, StoreError> {
         let at = At::new(Operation::FetchManifest, image);
         let repository = self.repository(image.name(), &at)?;
-        let answer = self
-            .manifest_answer(&repository, &image.digest().to_string(), &at)
-            .await?;
+        let answer = self.manifest_answer(&repository, &image.digest().to_string(), &at).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&repository, &at, &answer).await);
         }
-        let descriptor = Descriptor::new(
-            served_type(&answer),
-            image.digest().clone(),
-            answer.body.len() as u64,
-        );
-        Content::check(descriptor, answer.body.into()).map_err(|source| StoreError::Corrupt {
-            at,
-            source: Box::new(source),
-        })
+        let descriptor =
+            Descriptor::new(served_type(&answer), image.digest().clone(), answer.body.len() as u64);
+        Content::check(descriptor, answer.body.into())
+            .map_err(|source| StoreError::Corrupt { at, source: Box::new(source) })
     }
 
     pub(super) async fn manifest_by_tag(
@@ -84,10 +75,7 @@ impl RegistryClient {
         let descriptor = Descriptor::new(served_type(&answer), digest, answer.body.len() as u64);
         Content::check(descriptor, answer.body.into())
             .map(Some)
-            .map_err(|source| StoreError::Corrupt {
-                at: at.clone(),
-                source: Box::new(source),
-            })
+            .map_err(|source| StoreError::Corrupt { at: at.clone(), source: Box::new(source) })
     }
 
     async fn manifest_answer(
@@ -98,8 +86,7 @@ impl RegistryClient {
     ) -> Result<Answer, StoreError> {
         let request = manifest_request(Method::GET, repository, reference);
         let max_bytes = self.shared.options.limits.documents.max_manifest_bytes;
-        self.fetch(repository, &Scopes::pull(repository), at, &request, max_bytes)
-            .await
+        self.fetch(repository, &Scopes::pull(repository), at, &request, max_bytes).await
     }
 
     /// Pushes a manifest, and sees to it that it is found by its subject.
@@ -110,12 +97,8 @@ impl RegistryClient {
         tag: Option<&Tag>,
     ) -> Result<(), StoreError> {
         let at = At::new(Operation::PushManifest, name.pin(manifest.digest().clone()));
-        let parsed = Manifest::parse(manifest, &self.shared.options.limits.documents).map_err(|source| {
-            StoreError::Manifest {
-                at: at.clone(),
-                source: Box::new(source),
-            }
-        })?;
+        let parsed = Manifest::parse(manifest, &self.shared.options.limits.documents)
+            .map_err(|source| StoreError::Manifest { at: at.clone(), source: Box::new(source) })?;
         let repository = self.repository(name, &at)?;
         let promised = self.put_manifest(&repository, manifest, tag, &at).await?;
         match parsed.subject() {
@@ -140,30 +123,18 @@ impl RegistryClient {
             .header(CONTENT_TYPE, content_type)
             .body(Bytes::copy_from_slice(manifest.bytes()));
         let scopes = Scopes::push(repository);
-        let answer = self
-            .fetch(repository, &scopes, at, &request, self.max_error_bytes())
-            .await?;
+        let answer = self.fetch(repository, &scopes, at, &request, self.max_error_bytes()).await?;
         if !answer.status.is_success() {
             return Err(self.refused(repository, at, &answer).await);
         }
         // A registry that stored something else than it was sent would say so here.
         if let Some(header) = answer.header(CONTENT_DIGEST)
-            && header
-                .parse::<Digest>()
-                .is_ok_and(|stored| differs(&stored, manifest.digest()))
+            && header.parse::<Digest>().is_ok_and(|stored| differs(&stored, manifest.digest()))
         {
-            let fault = ResponseFault::DigestHeader {
-                header: header.to_owned(),
-                body: digest,
-            };
-            return Err(StoreError::InvalidResponse {
-                at: at.clone(),
-                fault,
-            });
+            let fault = ResponseFault::DigestHeader { header: header.to_owned(), body: digest };
+            return Err(StoreError::InvalidResponse { at: at.clone(), fault });
         }
-        Ok(answer
-            .header(OCI_SUBJECT)
-            .and_then(|subject| subject.parse().ok()))
+        Ok(answer.header(OCI_SUBJECT).and_then(|subject| subject.parse().ok()))
     }
 }
 
@@ -185,14 +156,8 @@ fn computed_digest(answer: &Answer, at: &At) -> Result<Digest, StoreError> {
     let computed = Digest::of_with(algorithm, &answer.body);
     match (header, claimed) {
         (Some(header), Some(claimed)) if claimed != computed => {
-            let fault = ResponseFault::DigestHeader {
-                header: header.to_owned(),
-                body: computed.to_string(),
-            };
-            Err(StoreError::InvalidResponse {
-                at: at.clone(),
-                fault,
-            })
+            let fault = ResponseFault::DigestHeader { header: header.to_owned(), body: computed.to_string() };
+            Err(StoreError::InvalidResponse { at: at.clone(), fault })
         }
         _ => Ok(computed),
     }
@@ -202,12 +167,7 @@ fn computed_digest(answer: &Answer, at: &At) -> Result<Digest, StoreError> {
 /// counts; it is under the digest, as the header is not.
 fn served_type(answer: &Answer) -> String {
     let served = answer.header(CONTENT_TYPE.as_str()).unwrap_or_default();
-    let served = served
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let served = served.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media_type::is_index(&served) || media_type::is_image_manifest(&served) {
         return served;
     }
@@ -224,11 +184,9 @@ pub(crate) fn own_type(document: &[u8]) -> Option<String> {
         config: Option<serde::de::IgnoredAny>,
     }
     let typed: Typed = serde_json::from_slice(document).ok()?;
-    typed
-        .media_type
-        .or_else(|| match (typed.manifests, typed.config) {
-            (Some(_), None) => Some(media_type::OCI_INDEX.to_owned()),
-            (None, Some(_)) => Some(media_type::OCI_MANIFEST.to_owned()),
-            _ => None,
-        })
+    typed.media_type.or_else(|| match (typed.manifests, typed.config) {
+        (Some(_), None) => Some(media_type::OCI_INDEX.to_owned()),
+        (None, Some(_)) => Some(media_type::OCI_MANIFEST.to_owned()),
+        _ => None,
+    })
 }

@@ -60,22 +60,14 @@ impl RegistryClient {
             turns: tags::Turns::default(),
             referrers_api: Mutex::default(),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-            source,
-            credentials: Arc::default(),
-        })
+        Ok(Self { shared: Arc::new(shared), source, credentials: Arc::default() })
     }
 
     /// This client for someone else: connections and limits are shared. Credentials are not, and tokens are kept apart by
     /// identity.
     #[must_use]
     pub fn with_credentials(&self, credentials: CredentialSource) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            source: Arc::new(credentials),
-            credentials: Arc::default(),
-        }
+        Self { shared: Arc::clone(&self.shared), source: Arc::new(credentials), credentials: Arc::default() }
     }
 
     fn repository(&self, name: &ImageName, at: &At) -> Result<Repository, StoreError> {
@@ -92,11 +84,7 @@ impl RegistryClient {
         max_bytes: u64,
     ) -> Result<Answer, StoreError> {
         self.authorized(repository, scopes, at, request, |request| async move {
-            self.shared
-                .http
-                .fetch(request, max_bytes)
-                .await
-                .map_err(|error| unavailable(at, error))
+            self.shared.http.fetch(request, max_bytes).await.map_err(|error| unavailable(at, error))
         })
         .await
     }
@@ -110,11 +98,7 @@ impl RegistryClient {
         request: &Request,
     ) -> Result<Response, StoreError> {
         self.authorized(repository, scopes, at, request, |request| async move {
-            self.shared
-                .http
-                .send(request)
-                .await
-                .map_err(|error| unavailable(at, error))
+            self.shared.http.send(request).await.map_err(|error| unavailable(at, error))
         })
         .await
     }
@@ -134,15 +118,10 @@ impl RegistryClient {
 fn unavailable(at: &At, error: TransportError) -> StoreError {
     match error {
         TransportError::Options(source) => StoreError::Options(source),
-        TransportError::TooLarge { limit, .. } => StoreError::TooLarge {
-            at: at.clone(),
-            size: limit.saturating_add(1),
-            limit,
-        },
-        other => StoreError::Unavailable {
-            at: at.clone(),
-            source: Unavailable::Transport(other),
-        },
+        TransportError::TooLarge { limit, .. } => {
+            StoreError::TooLarge { at: at.clone(), size: limit.saturating_add(1), limit }
+        }
+        other => StoreError::Unavailable { at: at.clone(), source: Unavailable::Transport(other) },
     }
 }
 
@@ -152,39 +131,18 @@ fn refusal(at: &At, registry: &str, anonymous: bool, url: &Url, answer: &Answer)
     let codes_found = error_codes(&answer.body);
     let status = answer.status.as_u16();
     if status == 429 || (status < 500 && codes_found.iter().any(|reason| reason.code == "TOOMANYREQUESTS")) {
-        return StoreError::RateLimited {
-            at,
-            retry_after: answer.retry_after(),
-        };
+        return StoreError::RateLimited { at, retry_after: answer.retry_after() };
     }
     match status {
-        401 => StoreError::Unauthorized {
-            at,
-            registry,
-            anonymous,
-        },
-        403 => StoreError::Forbidden {
-            at,
-            registry,
-            codes_found,
-        },
+        401 => StoreError::Unauthorized { at, registry, anonymous },
+        403 => StoreError::Forbidden { at, registry, codes_found },
         404 => StoreError::NotFound { at },
         500.. => {
-            let source = Unavailable::Status {
-                url: RedactedUrl::new(url),
-                status,
-            };
+            let source = Unavailable::Status { url: RedactedUrl::new(url), status };
             StoreError::Unavailable { at, source }
         }
-        400..500 => StoreError::Rejected {
-            at,
-            status,
-            codes_found,
-        },
-        _ => StoreError::InvalidResponse {
-            at,
-            fault: crate::ResponseFault::Status { status },
-        },
+        400..500 => StoreError::Rejected { at, status, codes_found },
+        _ => StoreError::InvalidResponse { at, fault: crate::ResponseFault::Status { status } },
     }
 }
 
@@ -203,12 +161,7 @@ fn error_codes(body: &[u8]) -> Vec<ErrorCode> {
         code: String,
         message: Option<String>,
     }
-    let shown = |text: &str| {
-        text.chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_CHARS)
-            .collect::<String>()
-    };
+    let shown = |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect::<String>();
     let Ok(body) = serde_json::from_slice::<Body>(body) else {
         return Vec::new();
     };

@@ -32,14 +32,7 @@ struct Collected<'a> {
 
 impl<'a> Collected<'a> {
     fn new(limits: &'a Limits) -> Self {
-        Self {
-            limits,
-            seen: HashSet::new(),
-            found: Referrers {
-                manifests: Vec::new(),
-                truncated: false,
-            },
-        }
+        Self { limits, seen: HashSet::new(), found: Referrers { manifests: Vec::new(), truncated: false } }
     }
 
     fn add(&mut self, manifests: Vec<Descriptor>) {
@@ -115,8 +108,7 @@ impl RegistryClient {
         let request =
             Request::new(Method::GET, url).header(ACCEPT, HeaderValue::from_static(media_type::OCI_INDEX));
         let max_bytes = self.shared.options.limits.max_page_bytes;
-        self.fetch(repository, &Scopes::pull(repository), at, &request, max_bytes)
-            .await
+        self.fetch(repository, &Scopes::pull(repository), at, &request, max_bytes).await
     }
 
     async fn by_tag(&self, repository: &Repository, tag: &Tag, at: &At) -> Result<Referrers, StoreError> {
@@ -144,9 +136,7 @@ impl RegistryClient {
         let at = At::new(Operation::PushManifest, name.pin(manifest.digest().clone()));
         let repository = self.repository(name, &at)?;
         let promised = promised.is_some_and(|promise| promise == subject.digest);
-        let known = lock(&self.shared.referrers_api)
-            .get(&repository.registry)
-            .copied();
+        let known = lock(&self.shared.referrers_api).get(&repository.registry).copied();
         let listed = match (promised, known) {
             (true, Some(has_api)) => has_api,
             (false, Some(false)) => false,
@@ -154,11 +144,7 @@ impl RegistryClient {
                 let found = self.by_api(&repository, &subject.digest, &at).await?;
                 lock(&self.shared.referrers_api).insert(repository.registry.clone(), found.is_some());
                 found.is_some_and(|found| {
-                    promised
-                        || found
-                            .manifests
-                            .iter()
-                            .any(|entry| entry.digest == *manifest.digest())
+                    promised || found.manifests.iter().any(|entry| entry.digest == *manifest.digest())
                 })
             }
         };
@@ -168,24 +154,16 @@ impl RegistryClient {
         let tag = fallback_tag(&subject.digest, &at)?;
         let entry = entry_of(manifest, parsed);
         let limit = self.shared.options.limits.max_page_bytes;
-        self.change_tag(name, &tag, &|index| with_entry(index, &entry, limit, &at))
-            .await
-            .map(|_| ())
+        self.change_tag(name, &tag, &|index| with_entry(index, &entry, limit, &at)).await.map(|_| ())
     }
 }
 
 fn none() -> Referrers {
-    Referrers {
-        manifests: Vec::new(),
-        truncated: false,
-    }
+    Referrers { manifests: Vec::new(), truncated: false }
 }
 
 fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
-    Tag::for_digest(subject, "").map_err(|source| StoreError::Tag {
-        at: at.clone(),
-        source,
-    })
+    Tag::for_digest(subject, "").map_err(|source| StoreError::Tag { at: at.clone(), source })
 }
 
 /// Whether an answer says that there is no referrers API: 404, what older registries say to a path they don't know
@@ -194,12 +172,8 @@ fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
 fn has_no_api(answer: &Answer) -> bool {
     match answer.status.as_u16() {
         404..=406 => true,
-        400 => super::error_codes(&answer.body)
-            .iter()
-            .all(|reason| reason.code != "TOOMANYREQUESTS"),
-        200 => answer
-            .header(CONTENT_TYPE.as_str())
-            .is_some_and(|served| served.starts_with("text/html")),
+        400 => super::error_codes(&answer.body).iter().all(|reason| reason.code != "TOOMANYREQUESTS"),
+        200 => answer.header(CONTENT_TYPE.as_str()).is_some_and(|served| served.starts_with("text/html")),
         _ => false,
     }
 }
@@ -208,13 +182,8 @@ fn index_entries(answer: &Answer, at: &At) -> Result<Vec<Descriptor>, StoreError
     let served = answer.header(CONTENT_TYPE.as_str()).unwrap_or_default();
     let served = served.split(';').next().unwrap_or_default().trim();
     if !media_type::is_index(served) && served != "application/json" {
-        let fault = ResponseFault::NoIndex {
-            media_type: served.chars().take(100).collect(),
-        };
-        return Err(StoreError::InvalidResponse {
-            at: at.clone(),
-            fault,
-        });
+        let fault = ResponseFault::NoIndex { media_type: served.chars().take(100).collect() };
+        return Err(StoreError::InvalidResponse { at: at.clone(), fault });
     }
     entries(&Content::new(media_type::OCI_INDEX, answer.body.to_vec()), at)
 }
@@ -227,23 +196,15 @@ fn entries(index: &Content, at: &At) -> Result<Vec<Descriptor>, StoreError> {
     match Manifest::parse(index, &limits) {
         Ok(Manifest::Index(index)) => Ok(index.manifests),
         Ok(Manifest::Image(_)) => {
-            let fault = ResponseFault::NoIndex {
-                media_type: index.media_type().to_owned(),
-            };
-            Err(StoreError::InvalidResponse {
-                at: at.clone(),
-                fault,
-            })
+            let fault = ResponseFault::NoIndex { media_type: index.media_type().to_owned() };
+            Err(StoreError::InvalidResponse { at: at.clone(), fault })
         }
         Err(source) => Err(unreadable(at, source)),
     }
 }
 
 fn unreadable(at: &At, source: ManifestError) -> StoreError {
-    StoreError::Manifest {
-        at: at.clone(),
-        source: Box::new(source),
-    }
+    StoreError::Manifest { at: at.clone(), source: Box::new(source) }
 }
 
 /// The next page, which must be the same registry's.
@@ -255,18 +216,10 @@ fn next_page(repository: &Repository, answer: &Answer, at: &At) -> Result<Option
     match url {
         Some(url) if repository.is_own(&url) => Ok(Some(url)),
         Some(url) => {
-            let fault = ResponseFault::RefusedUrl {
-                url: RedactedUrl::new(&url),
-            };
-            Err(StoreError::InvalidResponse {
-                at: at.clone(),
-                fault,
-            })
+            let fault = ResponseFault::RefusedUrl { url: RedactedUrl::new(&url) };
+            Err(StoreError::InvalidResponse { at: at.clone(), fault })
         }
-        None => Err(StoreError::InvalidResponse {
-            at: at.clone(),
-            fault: ResponseFault::NoLocation,
-        }),
+        None => Err(StoreError::InvalidResponse { at: at.clone(), fault: ResponseFault::NoLocation }),
     }
 }
 
@@ -276,10 +229,7 @@ pub(crate) fn entry_of(manifest: &Content, parsed: &Manifest) -> Descriptor {
     let (artifact_type, annotations) = match parsed {
         Manifest::Image(image) => {
             let kind = image.artifact_type.clone().filter(|kind| !kind.is_empty());
-            (
-                kind.or_else(|| Some(image.config.media_type.clone())),
-                image.annotations.clone(),
-            )
+            (kind.or_else(|| Some(image.config.media_type.clone())), image.annotations.clone())
         }
         Manifest::Index(index) => (index.artifact_type.clone(), index.annotations.clone()),
     };
@@ -318,16 +268,9 @@ fn with_entry(
     };
     let size = manifest.bytes().len() as u64;
     if size > limit {
-        return Err(StoreError::TooLarge {
-            at: at.clone(),
-            size,
-            limit,
-        });
+        return Err(StoreError::TooLarge { at: at.clone(), size, limit });
     }
-    Ok(TagChange {
-        manifest,
-        blobs: Vec::new(),
-    })
+    Ok(TagChange { manifest, blobs: Vec::new() })
 }
 
 #[cfg(test)]
@@ -351,26 +294,17 @@ mod tests {
             .unwrap()
             .replace("\"size\":1", "\"size\":1,\"urls\":[\"u\"]");
         let first = Content::new(media_type::OCI_INDEX, text.into_bytes());
-        let second = with_entry(Some(&first), &entry(b"b"), 10_000, &at())
-            .unwrap()
-            .manifest;
+        let second = with_entry(Some(&first), &entry(b"b"), 10_000, &at()).unwrap().manifest;
         assert_eq!(entries(&second, &at()).unwrap().len(), 2);
         assert!(String::from_utf8_lossy(second.bytes()).contains("\"urls\":[\"u\"]"));
-        let third = with_entry(Some(&second), &entry(b"b"), 10_000, &at())
-            .unwrap()
-            .manifest;
+        let third = with_entry(Some(&second), &entry(b"b"), 10_000, &at()).unwrap().manifest;
         assert_eq!(third, second);
     }
 
     #[test]
     fn an_index_without_a_list_gets_one() {
-        let empty = Content::new(
-            media_type::OCI_INDEX,
-            br#"{"schemaVersion":2,"manifests":null}"#.to_vec(),
-        );
-        let index = with_entry(Some(&empty), &entry(b"a"), 10_000, &at())
-            .unwrap()
-            .manifest;
+        let empty = Content::new(media_type::OCI_INDEX, br#"{"schemaVersion":2,"manifests":null}"#.to_vec());
+        let index = with_entry(Some(&empty), &entry(b"a"), 10_000, &at()).unwrap().manifest;
         assert_eq!(entries(&index, &at()).unwrap().len(), 1);
     }
 
@@ -378,21 +312,12 @@ mod tests {
     fn a_fallback_tag_that_is_no_index_is_neither_read_nor_overwritten() {
         let image = ImageManifest::new(Descriptor::of(media_type::OCI_CONFIG, b"{}"), vec![]).to_content();
         let error = with_entry(Some(&image), &entry(b"a"), 10_000, &at()).unwrap_err();
-        assert!(matches!(
-            error,
-            StoreError::InvalidResponse {
-                fault: ResponseFault::NoIndex { .. },
-                ..
-            }
-        ));
+        assert!(matches!(error, StoreError::InvalidResponse { fault: ResponseFault::NoIndex { .. }, .. }));
     }
 
     #[test]
     fn an_index_does_not_grow_beyond_what_would_be_read_back() {
-        assert!(matches!(
-            with_entry(None, &entry(b"a"), 10, &at()),
-            Err(StoreError::TooLarge { .. })
-        ));
+        assert!(matches!(with_entry(None, &entry(b"a"), 10, &at()), Err(StoreError::TooLarge { .. })));
     }
 
     #[test]

@@ -21,18 +21,10 @@ impl Repository {
             return Err(StoreError::WrongStore { at: at.clone() });
         };
         let host = host(registry);
-        let scheme = if is_plain(host, plain_http) {
-            "http"
-        } else {
-            "https"
-        };
+        let scheme = if is_plain(host, plain_http) { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{host}/"))
             .map_err(|_| StoreError::WrongStore { at: at.clone() })?;
-        Ok(Self {
-            registry: registry.clone(),
-            path: repository.clone(),
-            base,
-        })
+        Ok(Self { registry: registry.clone(), path: repository.clone(), base })
     }
 
     /// The address of `path` under this repository, such as `manifests/latest`.
@@ -90,31 +82,19 @@ mod tests {
     fn url(reference: &str, plain_http: PlainHttp) -> String {
         let image: touchmark_oci::ImageRef = reference.parse().unwrap();
         let at = At::new(Operation::Resolve, &image);
-        Repository::new(image.name(), plain_http, &at)
-            .unwrap()
-            .url("manifests/x")
-            .to_string()
+        Repository::new(image.name(), plain_http, &at).unwrap().url("manifests/x").to_string()
     }
 
     #[test]
     fn docker_hub_is_asked_where_it_serves() {
         let found = url("debian", PlainHttp::Loopback);
-        assert_eq!(
-            found,
-            "https://registry-1.docker.io/v2/library/debian/manifests/x"
-        );
+        assert_eq!(found, "https://registry-1.docker.io/v2/library/debian/manifests/x");
     }
 
     #[test]
     fn only_this_machine_is_asked_by_plain_http() {
-        assert_eq!(
-            url("127.0.0.1:5000/a", PlainHttp::Loopback),
-            "http://127.0.0.1:5000/v2/a/manifests/x"
-        );
-        assert_eq!(
-            url("localhost:443/a", PlainHttp::Loopback),
-            "https://localhost/v2/a/manifests/x"
-        );
+        assert_eq!(url("127.0.0.1:5000/a", PlainHttp::Loopback), "http://127.0.0.1:5000/v2/a/manifests/x");
+        assert_eq!(url("localhost:443/a", PlainHttp::Loopback), "https://localhost/v2/a/manifests/x");
         assert_eq!(
             url("reg.example:5000/a", PlainHttp::Loopback),
             "https://reg.example:5000/v2/a/manifests/x"
@@ -132,10 +112,7 @@ mod tests {
         let repository = Repository::new(image.name(), PlainHttp::Loopback, &at).unwrap();
         let base = repository.url("blobs/uploads/");
         let target = |text| repository.target(&base, text).unwrap().to_string();
-        assert_eq!(
-            target("/v2/a/blobs/uploads/1?x=y"),
-            "https://reg.example/v2/a/blobs/uploads/1?x=y"
-        );
+        assert_eq!(target("/v2/a/blobs/uploads/1?x=y"), "https://reg.example/v2/a/blobs/uploads/1?x=y");
         assert_eq!(target("http://reg.example/u"), "https://reg.example/u");
         assert_eq!(target("http://storage.example/u"), "http://storage.example/u");
     }

@@ -84,16 +84,7 @@ impl RegistryClient {
         let at = At::new(Operation::UpdateTag, name.tagged(tag.clone()));
         let repository = self.repository(name, &at)?;
         let _turn = self.shared.turns.take(name, tag).await;
-        Writer {
-            client: self,
-            repository,
-            name,
-            tag,
-            change,
-            at,
-        }
-        .run()
-        .await
+        Writer { client: self, repository, name, tag, change, at }.run().await
     }
 }
 
@@ -114,20 +105,14 @@ impl Writer<'_> {
             let longest = limits.tag_settle_delay.saturating_mul(attempt.min(8));
             tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
         }
-        Err(StoreError::Conflict {
-            at: self.at.clone(),
-            attempts: limits.max_tag_attempts,
-        })
+        Err(StoreError::Conflict { at: self.at.clone(), attempts: limits.max_tag_attempts })
     }
 
     async fn attempt(&self) -> Result<Attempt, StoreError> {
         let mut read = Instant::now();
         let before = self.read().await?;
         let TagChange { manifest, blobs } = (self.change)(before.as_ref())?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.bytes() == manifest.bytes())
-        {
+        if before.as_ref().is_some_and(|before| before.bytes() == manifest.bytes()) {
             return Ok(Attempt::There(manifest));
         }
         if !blobs.is_empty() {
@@ -140,19 +125,14 @@ impl Writer<'_> {
                 return Ok(Attempt::Overtaken);
             }
         }
-        self.client
-            .put_manifest(&self.repository, &manifest, Some(self.tag), &self.at)
-            .await?;
+        self.client.put_manifest(&self.repository, &manifest, Some(self.tag), &self.at).await?;
         Ok(Attempt::Written(manifest, read.elapsed()))
     }
 
     /// Watches the tag until the change has stayed. `None` when it was overwritten.
     async fn settle(&self, mut last: Content, took: Duration) -> Result<Option<Content>, StoreError> {
         let limits = &self.client.shared.options.limits;
-        let base = took.clamp(
-            limits.tag_settle_delay,
-            MAX_SETTLE_DELAY.max(limits.tag_settle_delay),
-        );
+        let base = took.clamp(limits.tag_settle_delay, MAX_SETTLE_DELAY.max(limits.tag_settle_delay));
         let mut look = 0;
         // Others may write for as long as they like; each of their writes is watched, up to the limit.
         for _ in 0..limits.max_tag_attempts.saturating_mul(LOOKS) {
@@ -164,11 +144,7 @@ impl Writer<'_> {
             if (self.change)(Some(&now))?.manifest.bytes() != now.bytes() {
                 return Ok(None);
             }
-            look = if now.digest() == last.digest() {
-                look + 1
-            } else {
-                0
-            };
+            look = if now.digest() == last.digest() { look + 1 } else { 0 };
             last = now;
             if look == LOOKS {
                 return Ok(Some(last));
@@ -178,8 +154,6 @@ impl Writer<'_> {
     }
 
     async fn read(&self) -> Result<Option<Content>, StoreError> {
-        self.client
-            .manifest_by_tag(&self.repository, self.tag, &self.at)
-            .await
+        self.client.manifest_by_tag(&self.repository, self.tag, &self.at).await
     }
 }

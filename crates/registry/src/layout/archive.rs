@@ -38,35 +38,18 @@ pub(super) fn open(name: &ImageName, limits: Limits, at: &At) -> Result<Reader, 
     let found = index_members(&mut file, limits.max_archive_entries).map_err(failed)?;
     let members = found
         .into_iter()
-        .map(|member| {
-            (
-                member.path,
-                Member {
-                    offset: member.offset,
-                    size: member.size,
-                },
-            )
-        })
+        .map(|member| (member.path, Member { offset: member.offset, size: member.size }))
         .collect();
-    let mut archive = Archive {
-        path: path.clone(),
-        members,
-        made: HashMap::new(),
-    };
+    let mut archive = Archive { path: path.clone(), members, made: HashMap::new() };
     if matches!(name, ImageName::DockerArchive(_)) {
         docker::show_as_layout(&mut archive, &limits).map_err(|fault| match fault {
             docker::DockerFault::File { error } => failed(error),
-            docker::DockerFault::Layout { path: inner, fault } => StoreError::InvalidLayout {
-                at: at.clone(),
-                path: path.join(inner),
-                fault,
-            },
+            docker::DockerFault::Layout { path: inner, fault } => {
+                StoreError::InvalidLayout { at: at.clone(), path: path.join(inner), fault }
+            }
         })?;
     }
-    Ok(Reader {
-        files: Files::Archive(archive),
-        limits,
-    })
+    Ok(Reader { files: Files::Archive(archive), limits })
 }
 
 /// Finds the regular files of a tar archive, as opening one does; public for the fuzz target, which feeds it what no one should.
@@ -109,9 +92,7 @@ pub(super) fn index_members<R: Read + Seek>(
     let mut links: HashMap<String, String> = HashMap::new();
     for (count, entry) in archive.entries_with_seek()?.enumerate() {
         if count >= max_entries {
-            return Err(FileError::Fault(LayoutFault::TooManyEntries {
-                limit: max_entries,
-            }));
+            return Err(FileError::Fault(LayoutFault::TooManyEntries { limit: max_entries }));
         }
         let entry = entry?;
         let Some(path) = normal(&entry.path()?, Path::new("")) else {
@@ -119,15 +100,8 @@ pub(super) fn index_members<R: Read + Seek>(
         };
         let kind = entry.header().entry_type();
         if kind.is_file() {
-            let member = Member {
-                offset: entry.raw_file_position(),
-                size: entry.size(),
-            };
-            if member
-                .offset
-                .checked_add(member.size)
-                .is_none_or(|last| last > end)
-            {
+            let member = Member { offset: entry.raw_file_position(), size: entry.size() };
+            if member.offset.checked_add(member.size).is_none_or(|last| last > end) {
                 return Err(FileError::Fault(LayoutFault::Truncated));
             }
             links.remove(&path);
@@ -136,11 +110,7 @@ pub(super) fn index_members<R: Read + Seek>(
             && let Some(target) = entry.link_name()?
         {
             // A symbolic link starts from its own directory, a hard link from the top.
-            let directory = if kind.is_symlink() {
-                Path::new(&path).parent()
-            } else {
-                None
-            };
+            let directory = if kind.is_symlink() { Path::new(&path).parent() } else { None };
             if let Some(target) = normal(&target, directory.unwrap_or(Path::new(""))) {
                 found.remove(&path);
                 links.insert(path, target);
@@ -155,11 +125,7 @@ pub(super) fn index_members<R: Read + Seek>(
     }
     let mut members: Vec<ArchiveMember> = members
         .into_iter()
-        .map(|(path, member)| ArchiveMember {
-            path: path.clone(),
-            offset: member.offset,
-            size: member.size,
-        })
+        .map(|(path, member)| ArchiveMember { path: path.clone(), offset: member.offset, size: member.size })
         .collect();
     members.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(members)
@@ -170,10 +136,7 @@ fn refuse_compressed<R: Read + Seek>(file: &mut R) -> Result<(), FileError> {
     let mut magic = Vec::new();
     file.by_ref().take(6).read_to_end(&mut magic)?;
     let compressed: [&[u8]; 4] = [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\0"];
-    if compressed
-        .iter()
-        .any(|magic_bytes| magic.starts_with(magic_bytes))
-    {
+    if compressed.iter().any(|magic_bytes| magic.starts_with(magic_bytes)) {
         return Err(FileError::Fault(LayoutFault::Compressed));
     }
     Ok(())

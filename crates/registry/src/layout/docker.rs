@@ -42,17 +42,11 @@ struct Image {
 
 /// Adds to an archive of docker's what a layout has, in memory.
 pub(super) fn show_as_layout(archive: &mut Archive, limits: &Limits) -> Result<(), DockerFault> {
-    let json = |_| DockerFault::Layout {
-        path: MANIFEST.to_owned(),
-        fault: LayoutFault::Json,
-    };
+    let json = |_| DockerFault::Layout { path: MANIFEST.to_owned(), fault: LayoutFault::Json };
     let text = match archive.open(MANIFEST) {
         Ok(opened) => opened.read(limits.max_layout_document_bytes)?,
         Err(FileError::Absent) => {
-            return Err(DockerFault::Layout {
-                path: MANIFEST.to_owned(),
-                fault: LayoutFault::NoLayout,
-            });
+            return Err(DockerFault::Layout { path: MANIFEST.to_owned(), fault: LayoutFault::NoLayout });
         }
         Err(error) => return Err(error.into()),
     };
@@ -69,53 +63,34 @@ pub(super) fn show_as_layout(archive: &mut Archive, limits: &Limits) -> Result<(
             index.put_named(manifest.clone(), Some(name)).map_err(json)?;
         }
     }
-    archive.made.insert(
-        "oci-layout".to_owned(),
-        br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec(),
-    );
-    archive
-        .made
-        .insert("index.json".to_owned(), index.to_bytes().map_err(json)?);
+    archive.made.insert("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec());
+    archive.made.insert("index.json".to_owned(), index.to_bytes().map_err(json)?);
     Ok(())
 }
 
 fn add_image(archive: &mut Archive, image: &Image, limits: &Limits) -> Result<Descriptor, DockerFault> {
     let layers = image.layers.as_deref().unwrap_or_default();
     if layers.len() > limits.documents.max_descriptors {
-        let fault = LayoutFault::TooManyEntries {
-            limit: limits.documents.max_descriptors,
-        };
-        return Err(DockerFault::Layout {
-            path: MANIFEST.to_owned(),
-            fault,
-        });
+        let fault = LayoutFault::TooManyEntries { limit: limits.documents.max_descriptors };
+        return Err(DockerFault::Layout { path: MANIFEST.to_owned(), fault });
     }
     let config = add_file(archive, &image.config, Some(media_type::OCI_CONFIG))?;
     let layers: Result<Vec<_>, _> = layers.iter().map(|path| add_file(archive, path, None)).collect();
     let manifest = ImageManifest::new(config, layers?).to_content();
     let descriptor = manifest.descriptor().clone();
-    archive
-        .made
-        .insert(blob_path(manifest.digest()), manifest.into_bytes());
+    archive.made.insert(blob_path(manifest.digest()), manifest.into_bytes());
     Ok(descriptor)
 }
 
 /// Describes a file of the archive, and makes it a blob. Without a media type it is a layer.
 fn add_file(archive: &mut Archive, path: &str, kind: Option<&str>) -> Result<Descriptor, DockerFault> {
-    let missing = || DockerFault::Layout {
-        path: path.to_owned(),
-        fault: LayoutFault::DanglingLink,
-    };
+    let missing = || DockerFault::Layout { path: path.to_owned(), fault: LayoutFault::DanglingLink };
     let member: Member = *archive.members.get(path).ok_or_else(missing)?;
     let Opened::File { file, size } = archive.open(path)? else {
         return Err(missing());
     };
     let (digest, gzip) = hash(file.take(size)).map_err(|error| DockerFault::File { error: error.into() })?;
-    let layer = if gzip {
-        media_type::OCI_LAYER_GZIP
-    } else {
-        media_type::OCI_LAYER
-    };
+    let layer = if gzip { media_type::OCI_LAYER_GZIP } else { media_type::OCI_LAYER };
     archive.members.insert(blob_path(&digest), member);
     Ok(Descriptor::new(kind.unwrap_or(layer), digest, size))
 }

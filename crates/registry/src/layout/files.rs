@@ -108,10 +108,7 @@ impl Archive {
         let member = self.members.get(path).ok_or(FileError::Absent)?;
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(member.offset))?;
-        Ok(Opened::File {
-            file,
-            size: member.size,
-        })
+        Ok(Opened::File { file, size: member.size })
     }
 }
 

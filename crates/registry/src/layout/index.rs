@@ -24,17 +24,12 @@ impl Index {
         document.insert("mediaType".into(), media_type::OCI_INDEX.into());
         document.insert("mediaType".into(), media_type::OCI_INDEX.into());
         document.insert("manifests".into(), Value::Array(Vec::new()));
-        Self {
-            document,
-            entries: Vec::new(),
-        }
+        Self { document, entries: Vec::new() }
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let mut document: serde_json::Map<String, Value> = serde_json::from_slice(bytes)?;
-        let manifests = document
-            .entry("manifests")
-            .or_insert_with(|| Value::Array(Vec::new()));
+        let manifests = document.entry("manifests").or_insert_with(|| Value::Array(Vec::new()));
         if manifests.is_null() {
             *manifests = Value::Array(Vec::new());
         }
@@ -95,11 +90,7 @@ impl Index {
             return Ok(false);
         }
         let added = serde_json::to_value(&entry)?;
-        let keeps: Vec<bool> = self
-            .entries
-            .iter()
-            .map(|old| !replaces(&entry, old, name))
-            .collect();
+        let keeps: Vec<bool> = self.entries.iter().map(|old| !replaces(&entry, old, name)).collect();
         let Some(Value::Array(manifests)) = self.document.get_mut("manifests") else {
             return Ok(false);
         };
@@ -124,13 +115,10 @@ pub(super) fn ref_name(entry: &Descriptor) -> Option<&str> {
 
 /// Whether a tag holds evidence about an image rather than an image: `sha256-<hex>`, also with a suffix such as `.sig`.
 pub(super) fn is_evidence_tag(tag: &str) -> bool {
-    let rest = tag
-        .strip_prefix("sha256-")
-        .or_else(|| tag.strip_prefix("sha512-"));
-    rest.and_then(|rest| rest.split_at_checked(64))
-        .is_some_and(|(hex, rest)| {
-            hex.bytes().all(|b| b.is_ascii_hexdigit()) && (rest.is_empty() || rest.starts_with('.'))
-        })
+    let rest = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-"));
+    rest.and_then(|rest| rest.split_at_checked(64)).is_some_and(|(hex, rest)| {
+        hex.bytes().all(|b| b.is_ascii_hexdigit()) && (rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 #[cfg(test)]
@@ -159,10 +147,7 @@ mod tests {
         assert_eq!(again.tagged("v1").len(), 1);
         assert_eq!(again.tagged("v1")[0].digest, entry("b").digest);
         let text = String::from_utf8(again.to_bytes().unwrap()).unwrap();
-        assert!(
-            text.contains("x-mine") && text.contains("\"urls\":[\"u\"]"),
-            "{text}"
-        );
+        assert!(text.contains("x-mine") && text.contains("\"urls\":[\"u\"]"), "{text}");
     }
 
     #[test]
@@ -180,9 +165,7 @@ mod tests {
     #[test]
     fn whole_references_are_found_by_their_tag() {
         let mut named = entry("a");
-        named
-            .annotations
-            .insert(REF_NAME.into(), "ghcr.io/acme/app:v1".into());
+        named.annotations.insert(REF_NAME.into(), "ghcr.io/acme/app:v1".into());
         let text = format!(r#"{{"manifests":[{}]}}"#, serde_json::to_string(&named).unwrap());
         let index = Index::parse(text.as_bytes()).unwrap();
         assert_eq!(index.tagged("v1").len(), 1);
@@ -194,12 +177,9 @@ mod tests {
         let hex = "a".repeat(64);
         assert!(is_evidence_tag(&format!("sha256-{hex}")));
         assert!(is_evidence_tag(&format!("sha256-{hex}.sig")));
-        for other in [
-            "sha256-abc".to_owned(),
-            format!("sha256-{hex}x"),
-            "latest".to_owned(),
-            format!("v{hex}"),
-        ] {
+        for other in
+            ["sha256-abc".to_owned(), format!("sha256-{hex}x"), "latest".to_owned(), format!("v{hex}")]
+        {
             assert!(!is_evidence_tag(&other), "{other}");
         }
     }

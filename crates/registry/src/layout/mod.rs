@@ -36,10 +36,7 @@ impl LayoutStore {
     pub fn new(path: impl Into<PathBuf>, limits: Limits) -> Self {
         let path = path.into();
         let files = Files::Directory(path.clone());
-        Self {
-            path,
-            reader: Arc::new(Reader { files, limits }),
-        }
+        Self { path, reader: Arc::new(Reader { files, limits }) }
     }
 
     /// Where it is.
@@ -63,11 +60,8 @@ impl LayoutStore {
         tag: Option<&Tag>,
         at: &At,
     ) -> Result<(), StoreError> {
-        let parsed =
-            Manifest::parse(manifest, &reader.limits.documents).map_err(|source| StoreError::Manifest {
-                at: at.clone(),
-                source: Box::new(source),
-            })?;
+        let parsed = Manifest::parse(manifest, &reader.limits.documents)
+            .map_err(|source| StoreError::Manifest { at: at.clone(), source: Box::new(source) })?;
         // An image's entry stays bare; one that refers to another says what it is, for those who look for it.
         let entry = match parsed.subject() {
             Some(_) => entry_of(manifest, &parsed),
@@ -105,18 +99,11 @@ impl ArchiveStore {
             archive::open(&name, limits, &at)
         })
         .await?;
-        Ok(Self {
-            name: name.clone(),
-            reader: Arc::new(reader),
-        })
+        Ok(Self { name: name.clone(), reader: Arc::new(reader) })
     }
 
     fn check_name(&self, name: &ImageName, at: &At) -> Result<(), StoreError> {
-        if *name == self.name {
-            Ok(())
-        } else {
-            Err(StoreError::WrongStore { at: at.clone() })
-        }
+        if *name == self.name { Ok(()) } else { Err(StoreError::WrongStore { at: at.clone() }) }
     }
 }
 
@@ -127,11 +114,9 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(error) => Err(StoreError::Io {
-            at: at.clone(),
-            path: PathBuf::new(),
-            source: std::io::Error::other(error),
-        }),
+        Err(error) => {
+            Err(StoreError::Io { at: at.clone(), path: PathBuf::new(), source: std::io::Error::other(error) })
+        }
     }
 }
 
@@ -139,11 +124,9 @@ async fn blocking<T: Send + 'static>(
 fn stream(opened: Opened, blob: &Descriptor) -> BlobReader {
     match opened {
         Opened::Memory(bytes) => Box::pin(CheckedReader::new(std::io::Cursor::new(bytes), blob, None)),
-        Opened::File { file, size } => Box::pin(CheckedReader::new(
-            tokio::fs::File::from_std(file).take(size),
-            blob,
-            None,
-        )),
+        Opened::File { file, size } => {
+            Box::pin(CheckedReader::new(tokio::fs::File::from_std(file).take(size), blob, None))
+        }
     }
 }
 
@@ -224,11 +207,7 @@ impl ImageStore for LayoutStore {
         let staged = blocking(&at, move || {
             reader.create(&inner)?;
             let present = reader.has_blob(&wanted, &inner)?;
-            if present {
-                Ok(None)
-            } else {
-                reader.stage(&staged_path, &inner).map(Some)
-            }
+            if present { Ok(None) } else { reader.stage(&staged_path, &inner).map(Some) }
         })
         .await?;
         let Some(staged) = staged else { return Ok(()) };
@@ -241,9 +220,7 @@ impl ImageStore for LayoutStore {
         tokio::io::AsyncWriteExt::flush(&mut file).await.map_err(io)?;
         let (reader, inner) = (Arc::clone(&self.reader), at.clone());
         blocking(&at, move || {
-            staged
-                .commit()
-                .map_err(|error| reader.failed(&inner, &path, FileError::Io(error)))
+            staged.commit().map_err(|error| reader.failed(&inner, &path, FileError::Io(error)))
         })
         .await
     }
@@ -256,12 +233,8 @@ impl ImageStore for LayoutStore {
     ) -> Result<(), StoreError> {
         let at = At::new(Operation::PushManifest, name.pin(manifest.digest().clone()));
         self.check_name(name, &at)?;
-        let (reader, manifest, tag, inner) = (
-            Arc::clone(&self.reader),
-            manifest.clone(),
-            tag.cloned(),
-            at.clone(),
-        );
+        let (reader, manifest, tag, inner) =
+            (Arc::clone(&self.reader), manifest.clone(), tag.cloned(), at.clone());
         blocking(&at, move || {
             let held = reader.lock(&inner)?;
             Self::write_manifest(&reader, &held, &manifest, tag.as_ref(), &inner)
@@ -286,10 +259,7 @@ impl ImageStore for LayoutStore {
         })
         .await?;
         let TagChange { manifest, blobs } = change(before.as_ref())?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.bytes() == manifest.bytes())
-        {
+        if before.as_ref().is_some_and(|before| before.bytes() == manifest.bytes()) {
             return Ok(manifest);
         }
         let (reader, tag, inner) = (Arc::clone(&self.reader), tag.clone(), at.clone());
@@ -310,9 +280,7 @@ impl ImageStore for ArchiveStore {
     reading!();
 
     async fn push_blob(&self, name: &ImageName, _: &Content) -> Result<(), StoreError> {
-        Err(StoreError::ReadOnly {
-            at: At::new(Operation::PushBlob, name),
-        })
+        Err(StoreError::ReadOnly { at: At::new(Operation::PushBlob, name) })
     }
 
     async fn push_blob_stream(
@@ -321,15 +289,11 @@ impl ImageStore for ArchiveStore {
         _: &Descriptor,
         _: BlobReader,
     ) -> Result<(), StoreError> {
-        Err(StoreError::ReadOnly {
-            at: At::new(Operation::PushBlob, name),
-        })
+        Err(StoreError::ReadOnly { at: At::new(Operation::PushBlob, name) })
     }
 
     async fn push_manifest(&self, name: &ImageName, _: &Content, _: Option<&Tag>) -> Result<(), StoreError> {
-        Err(StoreError::ReadOnly {
-            at: At::new(Operation::PushManifest, name),
-        })
+        Err(StoreError::ReadOnly { at: At::new(Operation::PushManifest, name) })
     }
 
     async fn update_tag(
@@ -338,8 +302,6 @@ impl ImageStore for ArchiveStore {
         tag: &Tag,
         _: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> Result<Content, StoreError> {
-        Err(StoreError::ReadOnly {
-            at: At::new(Operation::UpdateTag, name.tagged(tag.clone())),
-        })
+        Err(StoreError::ReadOnly { at: At::new(Operation::UpdateTag, name.tagged(tag.clone())) })
     }
 }

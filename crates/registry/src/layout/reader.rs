@@ -26,17 +26,13 @@ impl Reader {
             return Ok(None);
         };
         let version = serde_json::from_slice::<serde_json::Value>(&marker).ok();
-        let version = version
-            .as_ref()
-            .and_then(|marker| marker.get("imageLayoutVersion")?.as_str());
+        let version = version.as_ref().and_then(|marker| marker.get("imageLayoutVersion")?.as_str());
         if version != Some("1.0.0") {
             return Err(self.fault(at, "oci-layout", LayoutFault::NoLayout));
         }
         let bytes = self.document("index.json", at)?;
         let bytes = bytes.ok_or_else(|| self.fault(at, "index.json", LayoutFault::NoLayout))?;
-        Index::parse(&bytes)
-            .map(Some)
-            .map_err(|_| self.fault(at, "index.json", LayoutFault::Json))
+        Index::parse(&bytes).map(Some).map_err(|_| self.fault(at, "index.json", LayoutFault::Json))
     }
 
     /// `index.json` of a layout that must be there.
@@ -86,11 +82,7 @@ impl Reader {
         // A manifest within an index of `index.json`: its size and type are in that one, which the caller has.
         let bytes = self.small_blob(digest, self.limits.documents.max_manifest_bytes, at)?;
         let kind = own_type(&bytes).unwrap_or_else(|| media_type::OCI_MANIFEST.to_owned());
-        check(
-            Descriptor::new(kind, digest.clone(), bytes.len() as u64),
-            bytes,
-            at,
-        )
+        check(Descriptor::new(kind, digest.clone(), bytes.len() as u64), bytes, at)
     }
 
     /// The manifest that an entry of `index.json` describes, without the entry's own annotations.
@@ -114,11 +106,7 @@ impl Reader {
 
     pub(super) fn blob(&self, blob: &Descriptor, max_bytes: u64, at: &At) -> Result<Content, StoreError> {
         if blob.size > max_bytes {
-            return Err(StoreError::TooLarge {
-                at: at.clone(),
-                size: blob.size,
-                limit: max_bytes,
-            });
+            return Err(StoreError::TooLarge { at: at.clone(), size: blob.size, limit: max_bytes });
         }
         match self.open(&blob.digest, at)? {
             opened if opened.size() == blob.size => {
@@ -151,22 +139,14 @@ impl Reader {
     pub(super) fn referrers(&self, subject: &PinnedRef) -> Result<Referrers, StoreError> {
         let at = At::new(Operation::ListReferrers, subject);
         let index = self.present_index(&at)?;
-        let mut found = Referrers {
-            manifests: Vec::new(),
-            truncated: false,
-        };
+        let mut found = Referrers { manifests: Vec::new(), truncated: false };
         for entry in index.entries() {
-            if self
-                .subject_of(entry, &at)?
-                .is_some_and(|digest| digest == *subject.digest())
-            {
+            if self.subject_of(entry, &at)?.is_some_and(|digest| digest == *subject.digest()) {
                 self.add(&mut found, entry.clone());
             }
         }
-        let tag = Tag::for_digest(subject.digest(), "").map_err(|source| StoreError::Tag {
-            at: at.clone(),
-            source,
-        })?;
+        let tag = Tag::for_digest(subject.digest(), "")
+            .map_err(|source| StoreError::Tag { at: at.clone(), source })?;
         if let Some(fallback) = self.tag(&tag, &at)?
             && let Manifest::Index(fallback) = self.parse(&fallback, &at)?
         {
@@ -206,10 +186,8 @@ impl Reader {
     }
 
     fn parse(&self, content: &Content, at: &At) -> Result<Manifest, StoreError> {
-        let manifest = |source: ManifestError| StoreError::Manifest {
-            at: at.clone(),
-            source: Box::new(source),
-        };
+        let manifest =
+            |source: ManifestError| StoreError::Manifest { at: at.clone(), source: Box::new(source) };
         Manifest::parse(content, &self.limits.documents).map_err(manifest)
     }
 
@@ -224,41 +202,25 @@ impl Reader {
 
     fn small_blob(&self, digest: &Digest, limit: u64, at: &At) -> Result<Vec<u8>, StoreError> {
         let opened = self.open(digest, at)?;
-        opened
-            .read(limit)
-            .map_err(|error| self.failed(at, &blob_path(digest), error))
+        opened.read(limit).map_err(|error| self.failed(at, &blob_path(digest), error))
     }
 
     fn open(&self, digest: &Digest, at: &At) -> Result<Opened, StoreError> {
         let path = blob_path(digest);
-        self.files
-            .open(&path)
-            .map_err(|error| self.failed(at, &path, error))
+        self.files.open(&path).map_err(|error| self.failed(at, &path, error))
     }
 
     fn fault(&self, at: &At, path: &str, fault: LayoutFault) -> StoreError {
-        StoreError::InvalidLayout {
-            at: at.clone(),
-            path: self.shown(path),
-            fault,
-        }
+        StoreError::InvalidLayout { at: at.clone(), path: self.shown(path), fault }
     }
 
     pub(super) fn failed(&self, at: &At, path: &str, error: FileError) -> StoreError {
         let at = at.clone();
         match error {
             FileError::Absent => StoreError::NotFound { at },
-            FileError::Fault(fault) => StoreError::InvalidLayout {
-                at,
-                path: self.shown(path),
-                fault,
-            },
+            FileError::Fault(fault) => StoreError::InvalidLayout { at, path: self.shown(path), fault },
             FileError::TooLarge { size, limit } => StoreError::TooLarge { at, size, limit },
-            FileError::Io(source) => StoreError::Io {
-                at,
-                path: self.shown(path),
-                source,
-            },
+            FileError::Io(source) => StoreError::Io { at, path: self.shown(path), source },
         }
     }
 
@@ -273,22 +235,13 @@ pub(super) fn blob_path(digest: &Digest) -> String {
 }
 
 fn check(descriptor: Descriptor, bytes: Vec<u8>, at: &At) -> Result<Content, StoreError> {
-    Content::check(descriptor, bytes).map_err(|source| StoreError::Corrupt {
-        at: at.clone(),
-        source: Box::new(source),
-    })
+    Content::check(descriptor, bytes)
+        .map_err(|source| StoreError::Corrupt { at: at.clone(), source: Box::new(source) })
 }
 
 fn wrong_size(blob: &Descriptor, found: u64, at: &At) -> StoreError {
-    let source = ContentError::Size {
-        digest: blob.digest.clone(),
-        found,
-        wanted: blob.size,
-    };
-    StoreError::Corrupt {
-        at: at.clone(),
-        source: Box::new(source),
-    }
+    let source = ContentError::Size { digest: blob.digest.clone(), found, wanted: blob.size };
+    StoreError::Corrupt { at: at.clone(), source: Box::new(source) }
 }
 
 /// The one image that all candidates are.
@@ -301,11 +254,7 @@ fn one_of<'a>(candidates: &[&'a Descriptor], at: &At) -> Result<&'a Descriptor, 
         return Ok(first);
     }
     let shown = candidates.iter().take(MAX_SHOWN);
-    let found = shown
-        .map(|entry| ref_name(entry).map_or_else(|| entry.digest.to_string(), str::to_owned))
-        .collect();
-    Err(StoreError::Ambiguous {
-        at: at.clone(),
-        found,
-    })
+    let found =
+        shown.map(|entry| ref_name(entry).map_or_else(|| entry.digest.to_string(), str::to_owned)).collect();
+    Err(StoreError::Ambiguous { at: at.clone(), found })
 }

@@ -36,11 +36,7 @@ impl Reader {
         let root = self.directory(at)?;
         let path = root.join(LOCK);
         let opened = fs::create_dir_all(root).and_then(|()| {
-            let file = File::options()
-                .create(true)
-                .write(true)
-                .truncate(false)
-                .open(&path)?;
+            let file = File::options().create(true).write(true).truncate(false).open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => file.lock()?,
@@ -48,9 +44,7 @@ impl Reader {
             }
             Ok(file)
         });
-        opened
-            .map(|file| Locked { _file: file })
-            .map_err(|error| self.failed(at, LOCK, FileError::Io(error)))
+        opened.map(|file| Locked { _file: file }).map_err(|error| self.failed(at, LOCK, FileError::Io(error)))
     }
 
     /// `index.json`, of a new layout if the directory is empty but for our own lock. One that holds other things is not
@@ -70,11 +64,7 @@ impl Reader {
         };
         if names.flatten().any(|entry| !ours(&entry)) {
             let fault = crate::LayoutFault::NoLayout;
-            return Err(StoreError::InvalidLayout {
-                at: at.clone(),
-                path: root.to_owned(),
-                fault,
-            });
+            return Err(StoreError::InvalidLayout { at: at.clone(), path: root.to_owned(), fault });
         }
         self.write("index.json", &empty, at)?;
         self.write("oci-layout", MARKER, at)?;
@@ -125,11 +115,7 @@ impl Reader {
         let bytes = index.to_bytes().map_err(json)?;
         let (size, limit) = (bytes.len() as u64, self.limits.max_layout_document_bytes);
         if size > limit {
-            return Err(StoreError::TooLarge {
-                at: at.clone(),
-                size,
-                limit,
-            });
+            return Err(StoreError::TooLarge { at: at.clone(), size, limit });
         }
         self.write("index.json", &bytes, at)
     }
@@ -137,9 +123,7 @@ impl Reader {
     fn write(&self, path: &str, bytes: &[u8], at: &At) -> Result<(), StoreError> {
         let mut staged = self.stage(path, at)?;
         let written = staged.file.write_all(bytes);
-        written
-            .and_then(|()| staged.commit())
-            .map_err(|error| self.failed(at, path, FileError::Io(error)))
+        written.and_then(|()| staged.commit()).map_err(|error| self.failed(at, path, FileError::Io(error)))
     }
 
     /// A new file that takes the place of `path` once all of it is there.
@@ -168,11 +152,7 @@ impl Staged {
         }
         let temporary = parent.join(format!(".touchmark-{:016x}.tmp", fastrand::u64(..)));
         let file = File::options().create_new(true).write(true).open(&temporary)?;
-        Ok(Self {
-            file,
-            temporary,
-            target,
-        })
+        Ok(Self { file, temporary, target })
     }
 
     /// Puts the file into its place, once it is on the disk.

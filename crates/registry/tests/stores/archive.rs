@@ -68,13 +68,7 @@ async fn a_layout_in_an_archive_reads_like_a_layout() {
     let dir = tempfile::tempdir().unwrap();
     let layout = dir.path().join("layout");
     let name = ImageName::Layout(layout.display().to_string());
-    let pushed = push_image(
-        &LayoutStore::new(&layout, Limits::default()),
-        &name,
-        "x",
-        Some("v1"),
-    )
-    .await;
+    let pushed = push_image(&LayoutStore::new(&layout, Limits::default()), &name, "x", Some("v1")).await;
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_dir_all(".", &layout).unwrap();
     let path = write(&dir, &builder.into_inner().unwrap());
@@ -87,10 +81,7 @@ async fn a_layout_in_an_archive_reads_like_a_layout() {
         else {
             panic!("expected an image")
         };
-        let layer = stores
-            .fetch_blob(pinned.name(), &parsed.layers[0], 10)
-            .await
-            .unwrap();
+        let layer = stores.fetch_blob(pinned.name(), &parsed.layers[0], 10).await.unwrap();
         assert_eq!(layer.bytes(), b"x");
         assert_eq!(stores.referrers(&pinned).await.unwrap().manifests, []);
     }
@@ -102,28 +93,19 @@ async fn dockers_archive_is_shown_as_a_layout() {
     let path = write(&dir, &docker(r#"["acme/app:v1","acme/app:latest"]"#));
     let store = open(ImageName::DockerArchive, &path).await.unwrap();
     let name = ImageName::DockerArchive(path.display().to_string());
-    let content = store
-        .fetch_tag(&name, &"v1".parse().unwrap())
-        .await
-        .unwrap()
-        .unwrap();
+    let content = store.fetch_tag(&name, &"v1".parse().unwrap()).await.unwrap().unwrap();
     let Manifest::Image(image) = Manifest::parse(&content, &touchmark_oci::Limits::default()).unwrap() else {
         panic!("expected an image")
     };
     assert_eq!(image.layers.len(), 3);
-    assert_eq!(
-        image.layers[0].digest, image.layers[1].digest,
-        "a link is the layer that it leads to"
-    );
+    assert_eq!(image.layers[0].digest, image.layers[1].digest, "a link is the layer that it leads to");
     assert_eq!(image.layers[0].media_type, media_type::OCI_LAYER);
     assert_eq!(image.layers[2].media_type, media_type::OCI_LAYER_GZIP);
     let config = store.fetch_blob(&name, &image.config, 100).await.unwrap();
     assert_eq!(config.bytes(), br#"{"os":"linux"}"#);
     let mut stream = store.open_blob(&name, &image.layers[1]).await.unwrap();
     let mut bytes = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes)
-        .await
-        .unwrap();
+    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut bytes).await.unwrap();
     assert_eq!(bytes, b"layer one");
     let only: ImageRef = format!("docker-archive:{}", path.display()).parse().unwrap();
     assert_eq!(store.resolve(&only).await.unwrap().digest(), content.digest());
@@ -134,17 +116,12 @@ async fn a_tag_that_two_repositories_have_is_ambiguous() {
     let dir = tempfile::tempdir().unwrap();
     let manifest =
         br#"[{"Config":"c","RepoTags":["a:1"],"Layers":[]},{"Config":"d","RepoTags":["b:1"],"Layers":null}]"#;
-    let bytes = tar(&[
-        Member::File("manifest.json", manifest),
-        Member::File("c", b"{}"),
-        Member::File("d", b"{ }"),
-    ]);
+    let bytes =
+        tar(&[Member::File("manifest.json", manifest), Member::File("c", b"{}"), Member::File("d", b"{ }")]);
     let path = write(&dir, &bytes);
     let store = open(ImageName::DockerArchive, &path).await.unwrap();
     let image: ImageRef = format!("docker-archive:{}:1", path.display()).parse().unwrap();
-    let StoreError::Ambiguous { found, .. } = store.resolve(&image).await.unwrap_err() else {
-        panic!()
-    };
+    let StoreError::Ambiguous { found, .. } = store.resolve(&image).await.unwrap_err() else { panic!() };
     assert_eq!(found, ["a:1", "b:1"]);
 }
 
@@ -153,27 +130,16 @@ async fn dockers_archive_without_its_parts_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let fault = async |members: &[Member<'_>]| {
         let path = write(&dir, &tar(members));
-        match open(ImageName::DockerArchive, &path)
-            .await
-            .map(|_| ())
-            .unwrap_err()
-        {
+        match open(ImageName::DockerArchive, &path).await.map(|_| ()).unwrap_err() {
             StoreError::InvalidLayout { fault, .. } => fault,
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(fault(&[]).await, LayoutFault::NoLayout);
-    assert_eq!(
-        fault(&[Member::File("manifest.json", b"{")]).await,
-        LayoutFault::Json
-    );
+    assert_eq!(fault(&[Member::File("manifest.json", b"{")]).await, LayoutFault::Json);
     let manifest = br#"[{"Config":"c","Layers":["/etc/passwd","../../etc/passwd"]}]"#;
     let members = [Member::File("manifest.json", manifest), Member::File("c", b"{}")];
-    assert_eq!(
-        fault(&members).await,
-        LayoutFault::DanglingLink,
-        "names are looked up in the archive only"
-    );
+    assert_eq!(fault(&members).await, LayoutFault::DanglingLink, "names are looked up in the archive only");
 }
 
 #[tokio::test]
@@ -193,20 +159,11 @@ async fn an_archive_cannot_be_written() {
 #[tokio::test]
 async fn what_is_no_archive_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
-    let absent = open(ImageName::OciArchive, &dir.path().join("absent"))
-        .await
-        .map(|_| ())
-        .unwrap_err();
+    let absent = open(ImageName::OciArchive, &dir.path().join("absent")).await.map(|_| ()).unwrap_err();
     assert!(matches!(absent, StoreError::NotFound { .. }));
     let path = write(&dir, b"\x1f\x8b....");
     let error = open(ImageName::OciArchive, &path).await.map(|_| ()).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::InvalidLayout {
-            fault: LayoutFault::Compressed,
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::Compressed, .. }));
     assert!(error.hint().is_some());
     let path = write(&dir, &[b'x'; 2048]);
     let error = open(ImageName::OciArchive, &path).await.map(|_| ()).unwrap_err();
@@ -237,21 +194,9 @@ fn too_many_entries_and_too_few_bytes_are_errors() {
     let error = index_archive(&mut Cursor::new(&bytes), &limits).unwrap_err();
     assert!(matches!(
         error,
-        StoreError::InvalidLayout {
-            fault: LayoutFault::TooManyEntries { limit: 1 },
-            ..
-        }
+        StoreError::InvalidLayout { fault: LayoutFault::TooManyEntries { limit: 1 }, .. }
     ));
     let cut = &bytes[..512];
     let error = index_archive(&mut Cursor::new(cut), &Limits::default()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::Truncated,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::Truncated, .. }), "{error:?}");
 }

@@ -33,16 +33,10 @@ async fn an_index_is_copied_with_all_that_it_names_and_the_tag_last() {
     let root = nested(&stores, &from, 2).await;
     let tag = "v1".parse().unwrap();
     let pinned = from.pin(root.digest().clone());
-    let report = copy_image(&stores, &pinned, &stores, &to, Some(&tag), &Limits::default())
-        .await
-        .unwrap();
+    let report = copy_image(&stores, &pinned, &stores, &to, Some(&tag), &Limits::default()).await.unwrap();
     assert_eq!((report.manifests, report.blobs, report.mounted), (4, 4, 0));
     assert_eq!(there.tag("b", "v1").unwrap(), root.bytes());
-    let last = there
-        .requests()
-        .into_iter()
-        .rfind(|seen| seen.method == "PUT")
-        .unwrap();
+    let last = there.requests().into_iter().rfind(|seen| seen.method == "PUT").unwrap();
     assert!(last.path.ends_with("/manifests/v1"), "{last:?}");
 }
 
@@ -53,9 +47,7 @@ async fn blobs_are_mounted_within_a_registry() {
     let (from, to) = (registry.name("a"), registry.name("b"));
     let manifest = push_image(&stores, &from, "x", None).await;
     let pinned = from.pin(manifest.digest().clone());
-    let report = copy_image(&stores, &pinned, &stores, &to, None, &Limits::default())
-        .await
-        .unwrap();
+    let report = copy_image(&stores, &pinned, &stores, &to, None, &Limits::default()).await.unwrap();
     assert_eq!((report.blobs, report.mounted), (0, 2));
     assert_eq!(registry.count("GET", "/blobs/"), 0);
 }
@@ -69,22 +61,11 @@ async fn an_image_goes_from_a_registry_to_a_layout_and_back() {
     let root = nested(&stores, &registry.name("a"), 1).await;
     let tag = "v1".parse().unwrap();
     let pinned = registry.name("a").pin(root.digest().clone());
-    copy_image(&stores, &pinned, &stores, &layout, Some(&tag), &Limits::default())
-        .await
-        .unwrap();
+    copy_image(&stores, &pinned, &stores, &layout, Some(&tag), &Limits::default()).await.unwrap();
     assert_eq!(stores.fetch_tag(&layout, &tag).await.unwrap().unwrap(), root);
     let back = registry.name("c");
     let from_layout = layout.pin(root.digest().clone());
-    copy_image(
-        &stores,
-        &from_layout,
-        &stores,
-        &back,
-        Some(&tag),
-        &Limits::default(),
-    )
-    .await
-    .unwrap();
+    copy_image(&stores, &from_layout, &stores, &back, Some(&tag), &Limits::default()).await.unwrap();
     assert_eq!(registry.tag("c", "v1").unwrap(), root.bytes());
 }
 
@@ -95,13 +76,8 @@ async fn indexes_nested_too_deep_are_refused() {
     let limits = Limits::default();
     let root = nested(&stores, &registry.name("a"), limits.documents.max_index_depth + 1).await;
     let pinned = registry.name("a").pin(root.digest().clone());
-    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &limits)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, StoreError::TooDeep { .. }) && error.hint().is_some(),
-        "{error:?}"
-    );
+    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &limits).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooDeep { .. }) && error.hint().is_some(), "{error:?}");
 }
 
 #[tokio::test]
@@ -112,9 +88,7 @@ async fn more_bytes_of_manifests_than_the_limit_are_not_gathered() {
     let pinned = registry.name("a").pin(root.digest().clone());
     let mut limits = Limits::default();
     limits.max_walk_bytes = root.bytes().len() as u64 + 1;
-    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &limits)
-        .await
-        .unwrap_err();
+    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &limits).await.unwrap_err();
     assert!(matches!(error, StoreError::TooLarge { .. }), "{error:?}");
 }
 
@@ -125,16 +99,9 @@ async fn nothing_that_points_at_something_missing_is_left_behind() {
     let (manifest, _) = image("x");
     registry.put_manifest("a", None, media_type::OCI_MANIFEST, manifest.bytes());
     let pinned = registry.name("a").pin(manifest.digest().clone());
-    let error = copy_image(
-        &stores,
-        &pinned,
-        &stores,
-        &registry.name("b"),
-        None,
-        &Limits::default(),
-    )
-    .await
-    .unwrap_err();
+    let error = copy_image(&stores, &pinned, &stores, &registry.name("b"), None, &Limits::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, StoreError::NotFound { .. }));
     assert_eq!(registry.count("PUT", "/v2/b/manifests/"), 0);
 }

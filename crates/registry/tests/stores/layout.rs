@@ -17,11 +17,7 @@ struct Layout {
 fn layout() -> Layout {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("layout").display().to_string();
-    Layout {
-        store: LayoutStore::new(&path, Limits::default()),
-        name: ImageName::Layout(path),
-        dir,
-    }
+    Layout { store: LayoutStore::new(&path, Limits::default()), name: ImageName::Layout(path), dir }
 }
 
 impl Layout {
@@ -53,18 +49,8 @@ async fn a_layout_is_made_when_it_is_first_written() {
         assert_eq!(pinned.digest(), pushed.digest());
         assert_eq!(layout.store.fetch_manifest(&pinned).await.unwrap(), pushed);
     }
-    assert_eq!(
-        layout
-            .store
-            .fetch_tag(&layout.name, &"v2".parse().unwrap())
-            .await
-            .unwrap(),
-        None
-    );
-    let names: Vec<_> = fs::read_dir(layout.path().join("blobs/sha256"))
-        .unwrap()
-        .flatten()
-        .collect();
+    assert_eq!(layout.store.fetch_tag(&layout.name, &"v2".parse().unwrap()).await.unwrap(), None);
+    let names: Vec<_> = fs::read_dir(layout.path().join("blobs/sha256")).unwrap().flatten().collect();
     assert_eq!(names.len(), 3, "no temporary files are left: {names:?}");
 }
 
@@ -73,32 +59,10 @@ async fn a_directory_with_other_things_is_not_made_into_a_layout() {
     let layout = layout();
     fs::create_dir(layout.path()).unwrap();
     fs::write(layout.path().join("letter.txt"), "dear").unwrap();
-    let error = layout
-        .store
-        .push_blob(&layout.name, &blob("x"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::NoLayout,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let error = layout.store.push_blob(&layout.name, &blob("x")).await.unwrap_err();
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::NoLayout, .. }), "{error:?}");
     let error = layout.store.resolve(&layout.reference("")).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::NoLayout,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::NoLayout, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -106,9 +70,7 @@ async fn several_images_are_listed_and_referrers_are_no_images() {
     let layout = layout();
     let first = push_image(&layout.store, &layout.name, "1", Some("v1")).await;
     let (manifest, blobs) = artifact("fine", &first);
-    push_artifact(&layout.store, &layout.name, &manifest, &blobs)
-        .await
-        .unwrap();
+    push_artifact(&layout.store, &layout.name, &manifest, &blobs).await.unwrap();
     let legacy = Tag::for_digest(first.digest(), ".sig").unwrap();
     push_image(&layout.store, &layout.name, "legacy", Some(legacy.as_str())).await;
     let pinned = layout.store.resolve(&layout.reference("")).await.unwrap();
@@ -116,9 +78,7 @@ async fn several_images_are_listed_and_referrers_are_no_images() {
     let second = push_image(&layout.store, &layout.name, "2", None).await;
     let error = layout.store.resolve(&layout.reference("")).await.unwrap_err();
     assert!(error.hint().is_some());
-    let StoreError::Ambiguous { found, .. } = error else {
-        panic!("{error:?}")
-    };
+    let StoreError::Ambiguous { found, .. } = error else { panic!("{error:?}") };
     assert_eq!(found, ["v1".to_owned(), second.digest().to_string()]);
 }
 
@@ -129,31 +89,19 @@ async fn referrers_are_found_by_subject_and_by_the_fallback_tag() {
     let pinned = layout.name.pin(subject.digest().clone());
     assert_eq!(layout.store.referrers(&pinned).await.unwrap().manifests, []);
     let (manifest, blobs) = artifact("1", &subject);
-    push_artifact(&layout.store, &layout.name, &manifest, &blobs)
-        .await
-        .unwrap();
+    push_artifact(&layout.store, &layout.name, &manifest, &blobs).await.unwrap();
     let other = Descriptor::of(media_type::OCI_MANIFEST, b"elsewhere");
     let index =
         touchmark_oci::ImageIndex::new(vec![other.clone(), manifest.to_content().descriptor().clone()]);
     let tag = Tag::for_digest(subject.digest(), "").unwrap();
-    layout
-        .store
-        .push_manifest(&layout.name, &index.to_content(), Some(&tag))
-        .await
-        .unwrap();
+    layout.store.push_manifest(&layout.name, &index.to_content(), Some(&tag)).await.unwrap();
     let found = layout.store.referrers(&pinned).await.unwrap();
     assert_eq!(found.manifests.len(), 2, "each once");
-    assert_eq!(
-        found.manifests[0].artifact_type.as_deref(),
-        Some("application/x-evidence")
-    );
+    assert_eq!(found.manifests[0].artifact_type.as_deref(), Some("application/x-evidence"));
     assert!(!found.truncated);
     let mut limits = Limits::default();
     limits.max_referrers = 1;
-    let few = LayoutStore::new(layout.path(), limits)
-        .referrers(&pinned)
-        .await
-        .unwrap();
+    let few = LayoutStore::new(layout.path(), limits).referrers(&pinned).await.unwrap();
     assert_eq!((few.manifests.len(), few.truncated), (1, true));
 }
 
@@ -161,61 +109,23 @@ async fn referrers_are_found_by_subject_and_by_the_fallback_tag() {
 async fn blobs_are_checked_on_their_way_in_and_out() {
     let layout = layout();
     let wanted = blob("hello");
-    let push = |bytes: &[u8]| {
-        layout
-            .store
-            .push_blob_stream(&layout.name, wanted.descriptor(), reader(bytes))
-    };
+    let push = |bytes: &[u8]| layout.store.push_blob_stream(&layout.name, wanted.descriptor(), reader(bytes));
     for lie in [&b"hell"[..], b"hello!", b"hellO"] {
         assert!(matches!(push(lie).await, Err(StoreError::Corrupt { .. })));
         assert!(!layout.blob_path(&wanted).exists());
     }
     push(b"hello").await.unwrap();
-    assert_eq!(
-        layout
-            .store
-            .fetch_blob(&layout.name, wanted.descriptor(), 5)
-            .await
-            .unwrap(),
-        wanted
-    );
-    let error = layout
-        .store
-        .fetch_blob(&layout.name, wanted.descriptor(), 4)
-        .await
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::TooLarge {
-            size: 5,
-            limit: 4,
-            ..
-        }
-    ));
+    assert_eq!(layout.store.fetch_blob(&layout.name, wanted.descriptor(), 5).await.unwrap(), wanted);
+    let error = layout.store.fetch_blob(&layout.name, wanted.descriptor(), 4).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { size: 5, limit: 4, .. }));
     fs::write(layout.blob_path(&wanted), "hellO").unwrap();
-    let error = layout
-        .store
-        .fetch_blob(&layout.name, wanted.descriptor(), 5)
-        .await
-        .unwrap_err();
+    let error = layout.store.fetch_blob(&layout.name, wanted.descriptor(), 5).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }));
-    let mut stream = layout
-        .store
-        .open_blob(&layout.name, wanted.descriptor())
-        .await
-        .unwrap();
-    assert!(
-        tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new())
-            .await
-            .is_err()
-    );
+    let mut stream = layout.store.open_blob(&layout.name, wanted.descriptor()).await.unwrap();
+    assert!(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut Vec::new()).await.is_err());
     fs::write(layout.blob_path(&wanted), "hello and more").unwrap();
     assert!(matches!(
-        layout
-            .store
-            .open_blob(&layout.name, wanted.descriptor())
-            .await
-            .map(|_| ()),
+        layout.store.open_blob(&layout.name, wanted.descriptor()).await.map(|_| ()),
         Err(StoreError::Corrupt { .. })
     ));
 }
@@ -229,28 +139,9 @@ async fn links_that_lead_out_of_the_layout_are_not_followed() {
     let outside = layout.dir.path().join("secret");
     fs::write(&outside, secret.bytes()).unwrap();
     std::os::unix::fs::symlink(&outside, layout.blob_path(&secret)).unwrap();
-    let error = layout
-        .store
-        .fetch_blob(&layout.name, secret.descriptor(), 100)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::Escapes,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    assert!(
-        layout
-            .store
-            .open_blob(&layout.name, secret.descriptor())
-            .await
-            .is_err()
-    );
+    let error = layout.store.fetch_blob(&layout.name, secret.descriptor(), 100).await.unwrap_err();
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::Escapes, .. }), "{error:?}");
+    assert!(layout.store.open_blob(&layout.name, secret.descriptor()).await.is_err());
 }
 
 #[cfg(unix)]
@@ -262,21 +153,8 @@ async fn nothing_is_written_through_a_link_that_leads_out() {
     fs::create_dir(&outside).unwrap();
     fs::remove_dir_all(layout.path().join("blobs")).unwrap();
     std::os::unix::fs::symlink(&outside, layout.path().join("blobs")).unwrap();
-    let error = layout
-        .store
-        .push_blob(&layout.name, &blob("y"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::Escapes,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let error = layout.store.push_blob(&layout.name, &blob("y")).await.unwrap_err();
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::Escapes, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -284,21 +162,8 @@ async fn a_directory_in_a_blobs_place_is_no_blob() {
     let layout = layout();
     layout.store.push_blob(&layout.name, &blob("x")).await.unwrap();
     fs::create_dir(layout.blob_path(&blob("y"))).unwrap();
-    let error = layout
-        .store
-        .fetch_blob(&layout.name, blob("y").descriptor(), 100)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::NoFile,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    let error = layout.store.fetch_blob(&layout.name, blob("y").descriptor(), 100).await.unwrap_err();
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::NoFile, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -310,34 +175,15 @@ async fn a_lying_entry_and_a_broken_index_are_found_out() {
     let size = format!("\"size\":{}", pushed.bytes().len());
     assert!(text.contains(&size), "{text}");
     fs::write(&index, text.replace(&size, "\"size\":3")).unwrap();
-    let error = layout
-        .store
-        .fetch_manifest(&layout.name.pin(pushed.digest().clone()))
-        .await
-        .unwrap_err();
+    let error = layout.store.fetch_manifest(&layout.name.pin(pushed.digest().clone())).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
     fs::write(&index, "{").unwrap();
     let error = layout.store.resolve(&layout.reference(":v1")).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::InvalidLayout {
-                fault: LayoutFault::Json,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::InvalidLayout { fault: LayoutFault::Json, .. }), "{error:?}");
     let mut limits = Limits::default();
     limits.max_layout_document_bytes = 0;
-    let error = LayoutStore::new(layout.path(), limits)
-        .resolve(&layout.reference(":v1"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, StoreError::TooLarge { limit: 0, .. }),
-        "{error:?}"
-    );
+    let error = LayoutStore::new(layout.path(), limits).resolve(&layout.reference(":v1")).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { limit: 0, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -354,11 +200,7 @@ async fn a_child_of_an_index_is_found_by_its_digest() {
         .push_manifest(&layout.name, &index.to_content(), Some(&"v1".parse().unwrap()))
         .await
         .unwrap();
-    let found = layout
-        .store
-        .fetch_manifest(&layout.name.pin(child.digest().clone()))
-        .await
-        .unwrap();
+    let found = layout.store.fetch_manifest(&layout.name.pin(child.digest().clone())).await.unwrap();
     assert_eq!(found, child);
 }
 
@@ -374,11 +216,7 @@ async fn a_manifest_that_is_none_is_not_stored() {
     let layout = layout();
     let mut nonsense = ImageManifest::new(Descriptor::of("a/b", b""), vec![]);
     nonsense.schema_version = 1;
-    let error = layout
-        .store
-        .push_manifest(&layout.name, &nonsense.to_content(), None)
-        .await
-        .unwrap_err();
+    let error = layout.store.push_manifest(&layout.name, &nonsense.to_content(), None).await.unwrap_err();
     assert!(matches!(error, StoreError::Manifest { .. }));
 }
 
@@ -389,9 +227,6 @@ async fn a_file_where_the_layout_should_be_is_an_error() {
     let path = dir.path().join("file").display().to_string();
     fs::write(&path, "x").unwrap();
     let store = LayoutStore::new(&path, Limits::default());
-    let error = store
-        .push_blob(&ImageName::Layout(path), &blob("x"))
-        .await
-        .unwrap_err();
+    let error = store.push_blob(&ImageName::Layout(path), &blob("x")).await.unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
 }

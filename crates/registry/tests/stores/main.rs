@@ -26,11 +26,8 @@ use touchmark_registry::{
 fn options() -> RegistryOptions {
     let mut limits = Limits::default();
     limits.tag_settle_delay = Duration::from_millis(1);
-    let mut options = RegistryOptions {
-        credentials: CredentialSource::Anonymous,
-        limits,
-        ..RegistryOptions::default()
-    };
+    let mut options =
+        RegistryOptions { credentials: CredentialSource::Anonymous, limits, ..RegistryOptions::default() };
     options.http.retry = RetryPolicy {
         max_attempts: 3,
         base_delay: Duration::from_millis(1),
@@ -61,10 +58,7 @@ fn reader(bytes: &[u8]) -> BlobReader {
 
 /// An image with one layer, and its blobs.
 fn image(text: &str) -> (Content, Vec<Content>) {
-    let config = Content::new(
-        media_type::OCI_CONFIG,
-        format!("{{\"config\":\"{text}\"}}").into_bytes(),
-    );
+    let config = Content::new(media_type::OCI_CONFIG, format!("{{\"config\":\"{text}\"}}").into_bytes());
     let layer = Content::new(media_type::OCI_LAYER, text.as_bytes().to_vec());
     let manifest = ImageManifest::new(config.descriptor().clone(), vec![layer.descriptor().clone()]);
     (manifest.to_content(), vec![config, layer])
@@ -78,11 +72,7 @@ fn artifact(text: &str, subject: &Content) -> (ImageManifest, Vec<Content>) {
     manifest.artifact_type = Some("application/x-evidence".into());
     manifest.annotations.insert("says".into(), text.into());
     let about = subject.descriptor();
-    manifest.subject = Some(Descriptor::new(
-        about.media_type.clone(),
-        about.digest.clone(),
-        about.size,
-    ));
+    manifest.subject = Some(Descriptor::new(about.media_type.clone(), about.digest.clone(), about.size));
     (manifest, vec![config, layer])
 }
 

@@ -8,11 +8,7 @@ use touchmark_testkit::{FakeRegistry, Fault, Knobs, ReferrersApi};
 use crate::{artifact, client, options, push_image};
 
 async fn registry(referrers: ReferrersApi) -> FakeRegistry {
-    FakeRegistry::start_with(Knobs {
-        referrers,
-        ..Knobs::default()
-    })
-    .await
+    FakeRegistry::start_with(Knobs { referrers, ..Knobs::default() }).await
 }
 
 /// An image with `count` artifacts about it.
@@ -20,18 +16,14 @@ async fn signed(registry: &FakeRegistry, count: usize) -> (PinnedRef, Content) {
     let subject = push_image(&client(), &registry.name("a"), "x", None).await;
     for number in 0..count {
         let (manifest, blobs) = artifact(&number.to_string(), &subject);
-        push_artifact(&client(), &registry.name("a"), &manifest, &blobs)
-            .await
-            .unwrap();
+        push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap();
     }
     (registry.name("a").pin(subject.digest().clone()), subject)
 }
 
 fn fallback(registry: &FakeRegistry, image: &PinnedRef) -> Option<Value> {
     let tag = Tag::for_digest(image.digest(), "").unwrap();
-    registry
-        .tag("a", tag.as_str())
-        .map(|bytes| serde_json::from_slice(&bytes).unwrap())
+    registry.tag("a", tag.as_str()).map(|bytes| serde_json::from_slice(&bytes).unwrap())
 }
 
 #[tokio::test]
@@ -69,9 +61,7 @@ async fn those_found_both_ways_are_listed_once() {
     let (image, subject) = signed(&registry, 2).await;
     registry.set(|knobs| knobs.referrers = ReferrersApi::Served);
     let (manifest, blobs) = artifact("later", &subject);
-    push_artifact(&client(), &registry.name("a"), &manifest, &blobs)
-        .await
-        .unwrap();
+    push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap();
     assert_eq!(client().referrers(&image).await.unwrap().manifests.len(), 3);
 }
 
@@ -90,13 +80,7 @@ async fn a_registry_that_cannot_say_has_not_said_that_there_are_none() {
             assert!(matches!(list(403).await, StoreError::Forbidden { .. }));
             assert!(matches!(list(401).await, StoreError::Unauthorized { .. }));
             let error = list(503).await;
-            assert!(matches!(
-                error,
-                StoreError::Unavailable {
-                    source: Unavailable::Status { .. },
-                    ..
-                }
-            ));
+            assert!(matches!(error, StoreError::Unavailable { source: Unavailable::Status { .. }, .. }));
         }
     }
 }
@@ -107,10 +91,7 @@ async fn rate_limits_under_another_status_are_no_missing_api() {
     let (image, _) = signed(&registry, 1).await;
     let body = r#"{"errors":[{"code":"TOOMANYREQUESTS"}]}"#;
     registry.set(|knobs| knobs.faults = vec![Fault::always("/referrers/", 400).body(body)]);
-    assert!(matches!(
-        client().referrers(&image).await,
-        Err(StoreError::RateLimited { .. })
-    ));
+    assert!(matches!(client().referrers(&image).await, Err(StoreError::RateLimited { .. })));
 }
 
 #[tokio::test]
@@ -119,9 +100,7 @@ async fn a_push_is_no_success_while_the_listing_is_unknown() {
     let (_, subject) = signed(&registry, 0).await;
     registry.set(|knobs| knobs.faults = vec![Fault::always("/referrers/", 429).header("retry-after", "999")]);
     let (manifest, blobs) = artifact("x", &subject);
-    let error = push_artifact(&client(), &registry.name("a"), &manifest, &blobs)
-        .await
-        .unwrap_err();
+    let error = push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap_err();
     assert!(matches!(error, StoreError::RateLimited { .. }));
 }
 
@@ -135,19 +114,10 @@ async fn a_page_for_people_is_no_api_and_other_types_are_an_error() {
     let page = Fault::always("/referrers/", 200).header("content-type", "application/x-other");
     registry.set(|knobs| knobs.faults = vec![page.body("{}")]);
     let error = client().referrers(&image).await.unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::InvalidResponse {
-            fault: ResponseFault::NoIndex { .. },
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::InvalidResponse { fault: ResponseFault::NoIndex { .. }, .. }));
     let page = Fault::always("/referrers/", 200).header("content-type", media_type::OCI_INDEX);
     registry.set(|knobs| knobs.faults = vec![page.body("{")]);
-    assert!(matches!(
-        client().referrers(&image).await,
-        Err(StoreError::Manifest { .. })
-    ));
+    assert!(matches!(client().referrers(&image).await, Err(StoreError::Manifest { .. })));
 }
 
 #[tokio::test]
@@ -169,13 +139,7 @@ async fn pages_of_another_host_are_not_read() {
         knobs.next_page = Some(format!("http://{}/v2/a/referrers/x", other.host()));
     });
     let error = client().referrers(&image).await.unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::InvalidResponse {
-            fault: ResponseFault::RefusedUrl { .. },
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::InvalidResponse { fault: ResponseFault::RefusedUrl { .. }, .. }));
     assert_eq!(other.requests().len(), 0);
 }
 
@@ -187,11 +151,7 @@ async fn pages_without_end_end_at_the_limit() {
     registry.forget_requests();
     let mut options = options();
     options.limits.max_pages = 7;
-    let found = RegistryClient::new(options)
-        .unwrap()
-        .referrers(&image)
-        .await
-        .unwrap();
+    let found = RegistryClient::new(options).unwrap().referrers(&image).await.unwrap();
     assert_eq!((found.manifests.len(), found.truncated), (1, true));
     assert_eq!(registry.count("GET", "/referrers/"), 7);
 }
@@ -208,11 +168,7 @@ async fn more_referrers_than_the_limit_are_cut_off_and_it_shows() {
         let mut short = options();
         short.limits.max_page_bytes = 200;
         short.limits.documents.max_manifest_bytes = 200;
-        let found = RegistryClient::new(short)
-            .unwrap()
-            .referrers(&image)
-            .await
-            .unwrap();
+        let found = RegistryClient::new(short).unwrap().referrers(&image).await.unwrap();
         assert_eq!((found.manifests.len(), found.truncated), (0, true), "{api:?}");
     }
 }
@@ -224,17 +180,9 @@ async fn a_fallback_tag_that_is_an_image_is_an_error_and_stays() {
     let tag = Tag::for_digest(image.digest(), "").unwrap();
     registry.put_manifest("a", Some(tag.as_str()), media_type::OCI_MANIFEST, subject.bytes());
     let error = client().referrers(&image).await.unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::InvalidResponse {
-            fault: ResponseFault::NoIndex { .. },
-            ..
-        }
-    ));
+    assert!(matches!(error, StoreError::InvalidResponse { fault: ResponseFault::NoIndex { .. }, .. }));
     let (manifest, blobs) = artifact("x", &subject);
-    push_artifact(&client(), &registry.name("a"), &manifest, &blobs)
-        .await
-        .unwrap_err();
+    push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap_err();
     assert_eq!(registry.tag("a", tag.as_str()).unwrap(), subject.bytes());
 }
 
@@ -245,15 +193,9 @@ async fn an_index_can_refer_too() {
     let mut index = ImageIndex::new(vec![]);
     index.subject = Some(subject.descriptor().clone());
     index.artifact_type = Some("application/x-set".into());
-    client()
-        .push_manifest(&registry.name("a"), &index.to_content(), None)
-        .await
-        .unwrap();
+    client().push_manifest(&registry.name("a"), &index.to_content(), None).await.unwrap();
     let found = client().referrers(&image).await.unwrap();
-    assert_eq!(
-        found.manifests[0].artifact_type.as_deref(),
-        Some("application/x-set")
-    );
+    assert_eq!(found.manifests[0].artifact_type.as_deref(), Some("application/x-set"));
 }
 
 #[tokio::test]
@@ -264,9 +206,7 @@ async fn what_a_registry_can_do_is_asked_once() {
     let client = client();
     for text in ["1", "2", "3"] {
         let (manifest, blobs) = artifact(text, &subject);
-        push_artifact(&client, &registry.name("a"), &manifest, &blobs)
-            .await
-            .unwrap();
+        push_artifact(&client, &registry.name("a"), &manifest, &blobs).await.unwrap();
     }
     assert_eq!(registry.count("GET", "/referrers/"), 1);
 }

@@ -24,16 +24,10 @@ fn add(text: &str) -> impl Fn(Option<&Content>) -> Result<TagChange, StoreError>
     move |before| {
         let mut index = index_of(before);
         if let Some(before) = before.filter(|_| index.manifests.contains(&entry)) {
-            return Ok(TagChange {
-                manifest: before.clone(),
-                blobs: vec![],
-            });
+            return Ok(TagChange { manifest: before.clone(), blobs: vec![] });
         }
         index.manifests.push(entry.clone());
-        Ok(TagChange {
-            manifest: index.to_content(),
-            blobs: vec![],
-        })
+        Ok(TagChange { manifest: index.to_content(), blobs: vec![] })
     }
 }
 
@@ -43,9 +37,7 @@ fn tag() -> Tag {
 
 fn entries(registry: &FakeRegistry) -> usize {
     let bytes = registry.tag("a", "evidence").unwrap();
-    index_of(Some(&Content::new(media_type::OCI_INDEX, bytes)))
-        .manifests
-        .len()
+    index_of(Some(&Content::new(media_type::OCI_INDEX, bytes))).manifests.len()
 }
 
 #[tokio::test]
@@ -64,17 +56,10 @@ async fn a_change_that_another_writer_overwrites_is_put_back() {
     let other = |text: &str| add(text)(None).unwrap().manifest.into_bytes();
     let overwrites = VecDeque::from([other("theirs"), other("theirs too")]);
     registry.set(|knobs| knobs.overwrites = HashMap::from([("evidence".into(), overwrites)]));
-    let settled = client()
-        .update_tag(&registry.name("a"), &tag(), &add("ours"))
-        .await
-        .unwrap();
+    let settled = client().update_tag(&registry.name("a"), &tag(), &add("ours")).await.unwrap();
     assert_eq!(registry.count("PUT", "/manifests/"), 3);
     let index = index_of(Some(&settled));
-    assert_eq!(
-        index.manifests.len(),
-        2,
-        "what the last one wrote stays, beside ours"
-    );
+    assert_eq!(index.manifests.len(), 2, "what the last one wrote stays, beside ours");
     assert_eq!(registry.tag("a", "evidence").unwrap(), settled.bytes());
 }
 
@@ -83,21 +68,13 @@ async fn a_writer_that_is_always_overwritten_says_so() {
     let registry = FakeRegistry::start().await;
     let other = add("theirs")(None).unwrap().manifest.into_bytes();
     registry.set(|knobs| {
-        knobs
-            .overwrites
-            .extend([("evidence".into(), vec![other; 100].into())]);
+        knobs.overwrites.extend([("evidence".into(), vec![other; 100].into())]);
     });
     let mut options = options();
     options.limits.max_tag_attempts = 5;
     let client = RegistryClient::new(options).unwrap();
-    let error = client
-        .update_tag(&registry.name("a"), &tag(), &add("ours"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, StoreError::Conflict { attempts: 5, .. }) && error.is_temporary(),
-        "{error:?}"
-    );
+    let error = client.update_tag(&registry.name("a"), &tag(), &add("ours")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { attempts: 5, .. }) && error.is_temporary(), "{error:?}");
     assert!(error.hint().is_some());
 }
 
@@ -105,21 +82,9 @@ async fn a_writer_that_is_always_overwritten_says_so() {
 async fn blobs_are_there_before_the_manifest() {
     let registry = FakeRegistry::start().await;
     let (manifest, blobs) = crate::image("x");
-    let change = |_: Option<&Content>| {
-        Ok(TagChange {
-            manifest: manifest.clone(),
-            blobs: blobs.clone(),
-        })
-    };
-    client()
-        .update_tag(&registry.name("a"), &tag(), &change)
-        .await
-        .unwrap();
-    let last = registry
-        .requests()
-        .iter()
-        .rposition(|seen| seen.method == "PUT")
-        .unwrap();
+    let change = |_: Option<&Content>| Ok(TagChange { manifest: manifest.clone(), blobs: blobs.clone() });
+    client().update_tag(&registry.name("a"), &tag(), &change).await.unwrap();
+    let last = registry.requests().iter().rposition(|seen| seen.method == "PUT").unwrap();
     assert!(registry.requests()[last].path.contains("/manifests/"));
 }
 
@@ -137,21 +102,15 @@ async fn a_change_that_cannot_be_made_is_the_callers_error() {
 async fn a_tag_that_cannot_be_read_is_not_written() {
     let registry = FakeRegistry::start().await;
     registry.set(|knobs| knobs.faults.push(Fault::always("/manifests/", 500).on("GET")));
-    let error = client()
-        .update_tag(&registry.name("a"), &tag(), &add("1"))
-        .await
-        .unwrap_err();
+    let error = client().update_tag(&registry.name("a"), &tag(), &add("1")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }));
     assert_eq!(registry.count("PUT", ""), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn eight_signers_of_one_process_leave_eight_signatures() {
-    let registry = FakeRegistry::start_with(Knobs {
-        referrers: ReferrersApi::Absent,
-        ..Knobs::default()
-    })
-    .await;
+    let registry =
+        FakeRegistry::start_with(Knobs { referrers: ReferrersApi::Absent, ..Knobs::default() }).await;
     let client = client();
     let subject = push_image(&client, &registry.name("a"), "x", None).await;
     let signers = (0..8).map(|number| {
@@ -164,10 +123,7 @@ async fn eight_signers_of_one_process_leave_eight_signatures() {
     for signer in signers.collect::<Vec<_>>() {
         signer.await.unwrap();
     }
-    let found = client
-        .referrers(&registry.name("a").pin(subject.digest().clone()))
-        .await
-        .unwrap();
+    let found = client.referrers(&registry.name("a").pin(subject.digest().clone())).await.unwrap();
     assert_eq!(found.manifests.len(), 8);
 }
 
@@ -207,9 +163,6 @@ async fn writers_of_a_layout_hold_each_other_off() {
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap().unwrap();
     }
-    let found = LayoutStore::new(&path, Limits::default())
-        .fetch_tag(&name, &tag())
-        .await
-        .unwrap();
+    let found = LayoutStore::new(&path, Limits::default()).fetch_tag(&name, &tag()).await.unwrap();
     assert_eq!(index_of(found.as_ref()).manifests.len(), 8);
 }

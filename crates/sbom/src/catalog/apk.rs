@@ -35,10 +35,8 @@ impl Cataloger for Apk {
                 found.gap(&path, GapReason::Malformed { format: FORMAT });
             }
             let evidence = file.evidence(&path);
-            let packages = records
-                .iter()
-                .map(|record| package(record, &evidence, files, found))
-                .collect::<Vec<_>>();
+            let packages =
+                records.iter().map(|record| package(record, &evidence, files, found)).collect::<Vec<_>>();
             connect(&records, &packages, found);
             found.packages.extend(packages.into_iter().flatten());
             last = path;
@@ -85,11 +83,7 @@ fn parse(text: &str) -> Vec<Record<'_>> {
 
 impl<'a> Record<'a> {
     fn value(&self, letter: char) -> Option<&'a str> {
-        self.values
-            .get(&letter)
-            .copied()
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
+        self.values.get(&letter).copied().map(str::trim).filter(|value| !value.is_empty())
     }
 
     /// What a list of dependencies or provisions names, without versions. Conflicts start with `!`.
@@ -110,28 +104,14 @@ fn package(
     let mut value = |letter, member| {
         let value = record.value(letter);
         if value.is_none() {
-            found.gap(
-                &evidence.path,
-                GapReason::Incomplete {
-                    format: FORMAT,
-                    member,
-                },
-            );
+            found.gap(&evidence.path, GapReason::Incomplete { format: FORMAT, member });
         }
         value
     };
     let (name, version) = (value('P', "P (name)")?, value('V', "V (version)")?);
-    let namespace = files
-        .distribution
-        .map_or("alpine", |distribution| &distribution.id);
-    let distro = files
-        .distribution
-        .map(crate::Distribution::qualifier)
-        .unwrap_or_default();
-    let qualifiers = [
-        ("arch", record.value('A').unwrap_or_default()),
-        ("distro", &distro),
-    ];
+    let namespace = files.distribution.map_or("alpine", |distribution| &distribution.id);
+    let distro = files.distribution.map(crate::Distribution::qualifier).unwrap_or_default();
+    let qualifiers = [("arch", record.value('A').unwrap_or_default()), ("distro", &distro)];
     let purl = Purl {
         kind: "apk",
         namespace: Some(namespace),
@@ -140,23 +120,14 @@ fn package(
         qualifiers: &qualifiers,
         subpath: None,
     };
-    let mut package = Package::new(
-        Ecosystem::Apk,
-        name,
-        Some(version),
-        purl.to_text(),
-        evidence.clone(),
-    );
+    let mut package = Package::new(Ecosystem::Apk, name, Some(version), purl.to_text(), evidence.clone());
     package.architecture = record.value('A').map(str::to_owned);
     package.description = record.value('T').map(str::to_owned);
     package.homepage = record.value('U').and_then(web_address);
     package.license = record.value('L').and_then(License::parse);
     package.supplier = record.value('m').and_then(Party::parse);
     let origin = record.value('o').unwrap_or(name).to_owned();
-    package.source = Some(SourcePackage {
-        name: origin,
-        version: Some(version.to_owned()),
-    });
+    package.source = Some(SourcePackage { name: origin, version: Some(version.to_owned()) });
     package.files.clone_from(&record.files);
     package.files.sort();
     Some(package)
@@ -164,12 +135,8 @@ fn package(
 
 /// A dependency is a package's name, something that packages provide (`so:`, `cmd:`, `pc:`), or the path of a file.
 fn connect(records: &[Record<'_>], packages: &[Option<Package>], found: &mut Findings) {
-    let pairs = || {
-        records
-            .iter()
-            .zip(packages)
-            .filter_map(|(record, package)| Some((record, &package.as_ref()?.id)))
-    };
+    let pairs =
+        || records.iter().zip(packages).filter_map(|(record, package)| Some((record, &package.as_ref()?.id)));
     let mut providers: BTreeMap<String, Vec<&PackageId>> = BTreeMap::new();
     for (record, id) in pairs() {
         let own_name = record.value('P').into_iter().map(str::to_owned);
@@ -208,10 +175,7 @@ mod tests {
         let found = catalog(&[(DATABASES[0], TWO.as_bytes())]);
         let package = found.named("alpine-baselayout");
         let purl = package.purl.as_deref();
-        assert_eq!(
-            purl,
-            Some("pkg:apk/debian/alpine-baselayout@3.6.5-r0?arch=x86_64&distro=debian-12")
-        );
+        assert_eq!(purl, Some("pkg:apk/debian/alpine-baselayout@3.6.5-r0?arch=x86_64&distro=debian-12"));
         assert_eq!(package.files, ["etc/motd"]);
         assert_eq!(package.license.as_ref().unwrap().expression(), "GPL-2.0-only");
         assert_eq!(found.gaps, []);
@@ -234,13 +198,7 @@ mod tests {
     #[test]
     fn incomplete_and_unreadable_databases_are_gaps() {
         let found = catalog(&[(DATABASES[0], b"P:x\n\n")]);
-        assert_eq!(
-            found.gaps[0].reason,
-            GapReason::Incomplete {
-                format: FORMAT,
-                member: "V (version)"
-            }
-        );
+        assert_eq!(found.gaps[0].reason, GapReason::Incomplete { format: FORMAT, member: "V (version)" });
         let found = catalog(&[(DATABASES[0], b"not a database")]);
         assert_eq!(found.gaps[0].reason, GapReason::Malformed { format: FORMAT });
     }

@@ -32,18 +32,11 @@ impl Cataloger for CargoAuditable {
 fn add(list: &VersionInfo, evidence: &Evidence, found: &mut Findings) {
     let is_runtime = |krate: &auditable_serde::Package| krate.kind == DependencyKind::Runtime || krate.root;
     // One entry for each crate, so that the list's indices stay right.
-    let packages: Vec<Option<Package>> = list
-        .packages
-        .iter()
-        .map(|krate| is_runtime(krate).then(|| package(krate, evidence)))
-        .collect();
+    let packages: Vec<Option<Package>> =
+        list.packages.iter().map(|krate| is_runtime(krate).then(|| package(krate, evidence))).collect();
     for (krate, package) in list.packages.iter().zip(&packages) {
         let Some(package) = package else { continue };
-        for target in krate
-            .dependencies
-            .iter()
-            .filter_map(|index| packages.get(*index)?.as_ref())
-        {
+        for target in krate.dependencies.iter().filter_map(|index| packages.get(*index)?.as_ref()) {
             found.depends(&package.id, &target.id);
         }
     }
@@ -62,13 +55,8 @@ fn package(krate: &auditable_serde::Package, evidence: &Evidence) -> Package {
         qualifiers: &[],
         subpath: None,
     };
-    let mut package = Package::new(
-        Ecosystem::Cargo,
-        &krate.name,
-        Some(&version),
-        purl.to_text(),
-        evidence.clone(),
-    );
+    let mut package =
+        Package::new(Ecosystem::Cargo, &krate.name, Some(&version), purl.to_text(), evidence.clone());
     package.is_application = krate.root;
     if krate.source == Source::CratesIo {
         package.supplier = Some(Party::Organization("crates.io".to_owned()));
@@ -84,10 +72,7 @@ mod tests {
 
     fn found(json: &str) -> Findings {
         let mut found = crate::catalog::testing::catalog(&[]);
-        let evidence = Evidence {
-            path: "usr/bin/rg".into(),
-            layer: None,
-        };
+        let evidence = Evidence { path: "usr/bin/rg".into(), layer: None };
         add(&json.parse().unwrap(), &evidence, &mut found);
         found
     }

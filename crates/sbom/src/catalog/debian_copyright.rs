@@ -10,11 +10,7 @@ use crate::stanza;
 /// The licence of a package, by its `copyright` file.
 pub(crate) fn license(text: &str) -> Option<License> {
     let is_machine_readable = text.lines().take(20).any(|line| line.starts_with("Format:"));
-    if is_machine_readable {
-        machine_readable(text)
-    } else {
-        free_text(text)
-    }
+    if is_machine_readable { machine_readable(text) } else { free_text(text) }
 }
 
 fn machine_readable(text: &str) -> Option<License> {
@@ -25,12 +21,9 @@ fn machine_readable(text: &str) -> Option<License> {
 
 /// A synopsis: names joined by "or" and "and", where a comma before the word makes it bind less.
 fn synopsis(text: &str) -> Option<License> {
-    for (separator, how) in [
-        (", or ", Combine::Or),
-        (", and ", Combine::And),
-        (" or ", Combine::Or),
-        (" and ", Combine::And),
-    ] {
+    for (separator, how) in
+        [(", or ", Combine::Or), (", and ", Combine::And), (" or ", Combine::Or), (" and ", Combine::And)]
+    {
         if let Some((first, rest)) = text.split_once(separator) {
             let parts = [synopsis(first), synopsis(rest)];
             return License::combine(parts.into_iter().flatten(), how);
@@ -56,11 +49,7 @@ fn gnu_name(name: &str) -> Option<String> {
     if !number.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    let number = if number.contains('.') {
-        number.to_owned()
-    } else {
-        format!("{number}.0")
-    };
+    let number = if number.contains('.') { number.to_owned() } else { format!("{number}.0") };
     let suffix = if later { "-or-later" } else { "-only" };
     Some(match family {
         // "No invariant sections".
@@ -90,26 +79,19 @@ fn other_name(name: &str) -> String {
 }
 
 fn free_text(text: &str) -> Option<License> {
-    let later = text
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .contains("any later version");
+    let later = text.split_whitespace().collect::<Vec<_>>().join(" ").contains("any later version");
     let names = text.split(COMMON).skip(1).map(|rest| {
-        let end = rest
-            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')))
-            .unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
         rest.get(..end).unwrap_or_default().trim_end_matches(['.', '-'])
     });
     // A bare "GPL" is a link to the newest version and says nothing about this package.
     let versioned = names.filter(|name| name.contains(|c: char| c.is_ascii_digit()));
     let licenses =
-        versioned
-            .take(MOST_LICENSES)
-            .filter_map(|name| match later && !name.starts_with(['A', 'C', 'M']) {
-                true => short_name(&format!("{name}+")),
-                false => short_name(name),
-            });
+        versioned.take(MOST_LICENSES).filter_map(|name| match later && !name.starts_with(['A', 'C', 'M']) {
+            true => short_name(&format!("{name}+")),
+            false => short_name(name),
+        });
     License::combine(licenses, Combine::And)
 }
 
@@ -128,19 +110,13 @@ mod tests {
     #[test]
     fn every_licence_of_a_machine_readable_file_is_named_once() {
         let text = "Format: x\n\nFiles: *\nLicense: GPL-2+\n text\n\nFiles: a\nLicense: Expat or GPL-2+\n\nLicense: Expat\n body\n";
-        assert_eq!(
-            expression(text).unwrap(),
-            "GPL-2.0-or-later AND (GPL-2.0-or-later OR MIT) AND MIT"
-        );
+        assert_eq!(expression(text).unwrap(), "GPL-2.0-or-later AND (GPL-2.0-or-later OR MIT) AND MIT");
     }
 
     #[test]
     fn a_comma_binds_less_than_a_word() {
         let text = "Format: x\n\nLicense: GPL-1+ or LGPL-2.1, and BSD-3-clause\n";
-        assert_eq!(
-            expression(text).unwrap(),
-            "BSD-3-Clause AND (GPL-1.0-or-later OR LGPL-2.1-only)"
-        );
+        assert_eq!(expression(text).unwrap(), "BSD-3-Clause AND (GPL-1.0-or-later OR LGPL-2.1-only)");
     }
 
     #[test]
@@ -155,10 +131,7 @@ mod tests {
     fn free_text_names_common_licences() {
         let text = "either version 2, or (at your option)\n any later version.\n see `/usr/share/common-licenses/GPL-2'.";
         assert_eq!(expression(text).unwrap(), "GPL-2.0-or-later");
-        assert_eq!(
-            expression("see /usr/share/common-licenses/Apache-2.0.\n").unwrap(),
-            "Apache-2.0"
-        );
+        assert_eq!(expression("see /usr/share/common-licenses/Apache-2.0.\n").unwrap(), "Apache-2.0");
         assert_eq!(expression("see /usr/share/common-licenses/GPL\n"), None);
         assert_eq!(expression("All rights reserved."), None);
     }

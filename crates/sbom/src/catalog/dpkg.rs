@@ -20,16 +20,12 @@ const DOC_DIRECTORY: &str = "usr/share/doc/";
 impl Cataloger for Dpkg {
     fn wants(&self, path: &str) -> bool {
         let is_copyright = || {
-            let name = path
-                .strip_prefix(DOC_DIRECTORY)
-                .and_then(|rest| rest.strip_suffix("/copyright"));
+            let name = path.strip_prefix(DOC_DIRECTORY).and_then(|rest| rest.strip_suffix("/copyright"));
             name.is_some_and(|name| !name.contains('/'))
         };
         path == STATUS
             || path.starts_with(STATUS_DIRECTORY)
-            || path
-                .strip_prefix(INFO_DIRECTORY)
-                .is_some_and(|name| name.ends_with(".list"))
+            || path.strip_prefix(INFO_DIRECTORY).is_some_and(|name| name.ends_with(".list"))
             || is_copyright()
     }
 
@@ -41,15 +37,11 @@ impl Cataloger for Dpkg {
             if stanzas.is_empty() && !text.trim().is_empty() {
                 found.gap(&path, GapReason::Malformed { format: FORMAT });
             }
-            let present = stanzas
-                .iter()
-                .filter(|stanza| stanza.field("Status").is_some_and(is_present));
+            let present = stanzas.iter().filter(|stanza| stanza.field("Status").is_some_and(is_present));
             records.extend(present.filter_map(|stanza| record(stanza, file.evidence(&path), files, found)));
         }
         for (path, file, bytes) in files.wanted() {
-            let name = path
-                .strip_prefix(STATUS_DIRECTORY)
-                .filter(|name| !name.ends_with(".md5sums"));
+            let name = path.strip_prefix(STATUS_DIRECTORY).filter(|name| !name.ends_with(".md5sums"));
             if name.is_none() {
                 continue;
             }
@@ -64,9 +56,7 @@ impl Cataloger for Dpkg {
             );
         }
         connect(&records, found);
-        found
-            .packages
-            .extend(records.into_iter().map(|record| record.package));
+        found.packages.extend(records.into_iter().map(|record| record.package));
     }
 }
 
@@ -93,13 +83,7 @@ fn record(
     let mut field = |member: &'static str| {
         let value = stanza.field(member);
         if value.is_none() {
-            found.gap(
-                &path,
-                GapReason::Incomplete {
-                    format: FORMAT,
-                    member,
-                },
-            );
+            found.gap(&path, GapReason::Incomplete { format: FORMAT, member });
         }
         value
     };
@@ -114,38 +98,20 @@ fn record(
     package.source = Some(source(stanza.field("Source"), name, version));
     add_files(&mut package, files);
     add_license(&mut package, files);
-    let relations = ["Pre-Depends", "Depends"]
-        .into_iter()
-        .filter_map(|field| stanza.field(field));
+    let relations = ["Pre-Depends", "Depends"].into_iter().filter_map(|field| stanza.field(field));
     Some(Record {
         package,
         depends: relations.flat_map(relation).collect(),
-        provides: stanza
-            .field("Provides")
-            .map(relation)
-            .unwrap_or_default()
-            .concat(),
+        provides: stanza.field("Provides").map(relation).unwrap_or_default().concat(),
     })
 }
 
 fn purl(name: &str, version: &str, architecture: Option<&str>, files: &Files<'_>) -> Option<String> {
-    let namespace = files
-        .distribution
-        .map_or("debian", |distribution| &distribution.id);
-    let distro = files
-        .distribution
-        .map(crate::Distribution::qualifier)
-        .unwrap_or_default();
+    let namespace = files.distribution.map_or("debian", |distribution| &distribution.id);
+    let distro = files.distribution.map(crate::Distribution::qualifier).unwrap_or_default();
     let qualifiers = [("arch", architecture.unwrap_or_default()), ("distro", &distro)];
-    Purl {
-        kind: "deb",
-        namespace: Some(namespace),
-        name,
-        version,
-        qualifiers: &qualifiers,
-        subpath: None,
-    }
-    .to_text()
+    Purl { kind: "deb", namespace: Some(namespace), name, version, qualifiers: &qualifiers, subpath: None }
+        .to_text()
 }
 
 /// `Source: name (version)`, where each part is left out if it equals the binary package's own (Policy §5.6.1).
@@ -156,10 +122,7 @@ fn source(field: Option<&str>, name: &str, version: &str) -> SourcePackage {
     };
     let own = rest.trim().trim_start_matches('(').trim_end_matches(')');
     let version = if own.is_empty() { version } else { own };
-    SourcePackage {
-        name: source.to_owned(),
-        version: Some(version.to_owned()),
-    }
+    SourcePackage { name: source.to_owned(), version: Some(version.to_owned()) }
 }
 
 /// The list of a package's files is written when it is installed and not again, so the list's layer is the package's.
@@ -180,10 +143,8 @@ fn add_files(package: &mut Package, files: &Files<'_>) {
         // md5sums: a digest, two spaces, a path from the root.
         None => line.split_once("  ").map_or("", |(_, path)| path),
     });
-    let mut paths: Vec<String> = listed
-        .filter(|path| !path.is_empty() && *path != ".")
-        .map(str::to_owned)
-        .collect();
+    let mut paths: Vec<String> =
+        listed.filter(|path| !path.is_empty() && *path != ".").map(str::to_owned).collect();
     paths.sort();
     paths.dedup();
     package.files = paths;
@@ -192,29 +153,16 @@ fn add_files(package: &mut Package, files: &Files<'_>) {
 
 fn add_license(package: &mut Package, files: &Files<'_>) {
     let path = format!("{DOC_DIRECTORY}{}/copyright", package.name);
-    package.license = files
-        .at(&path)
-        .and_then(|(_, _, bytes)| debian_copyright::license(&text(bytes)));
+    package.license = files.at(&path).and_then(|(_, _, bytes)| debian_copyright::license(&text(bytes)));
 }
 
 /// A relationship field: clauses of alternatives, without versions, architectures and `:any` (Policy §7.1).
 fn relation(field: &str) -> Vec<Vec<String>> {
-    let name = |part: &str| {
-        part.trim()
-            .split([' ', '\n', '(', '[', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let name =
+        |part: &str| part.trim().split([' ', '\n', '(', '[', ':']).next().unwrap_or_default().to_owned();
     field
         .split(',')
-        .map(|clause| {
-            clause
-                .split('|')
-                .map(name)
-                .filter(|name| !name.is_empty())
-                .collect()
-        })
+        .map(|clause| clause.split('|').map(name).filter(|name| !name.is_empty()).collect())
         .collect()
 }
 
@@ -232,9 +180,7 @@ fn connect(records: &[Record], found: &mut Findings) {
         for clause in &record.depends {
             let target = |name: &String| match by_name.get(name.as_str()) {
                 Some(named) => Some(vec![same_architecture(record, named)?]),
-                None => by_provided
-                    .get(name.as_str())
-                    .map(|all| all.iter().map(|r| &r.package.id).collect()),
+                None => by_provided.get(name.as_str()).map(|all| all.iter().map(|r| &r.package.id).collect()),
             };
             for id in clause.iter().find_map(target).unwrap_or_default() {
                 found.depends(&record.package.id, id);
@@ -244,9 +190,7 @@ fn connect(records: &[Record], found: &mut Findings) {
 }
 
 fn same_architecture<'a>(record: &Record, named: &[&'a Record]) -> Option<&'a PackageId> {
-    let same = named
-        .iter()
-        .find(|other| other.package.architecture == record.package.architecture);
+    let same = named.iter().find(|other| other.package.architecture == record.package.architecture);
     same.or(named.first()).map(|other| &other.package.id)
 }
 
@@ -276,10 +220,7 @@ mod tests {
         let package = found.named("a");
         let purl = package.purl.as_deref();
         assert_eq!(purl, Some("pkg:deb/debian/a@1:2.0-1?arch=amd64&distro=debian-12"));
-        let source = SourcePackage {
-            name: "src".into(),
-            version: Some("1.9".into()),
-        };
+        let source = SourcePackage { name: "src".into(), version: Some("1.9".into()) };
         assert_eq!(package.source, Some(source));
         assert_eq!(package.description.as_deref(), Some("short"));
         assert!(matches!(package.supplier, Some(Party::Organization(_))));
@@ -297,10 +238,7 @@ mod tests {
         let list: &[u8] = b"/.\n/usr\n/usr/bin/a\n";
         let found = catalog(&[(STATUS, TWO.as_bytes()), ("var/lib/dpkg/info/a:amd64.list", list)]);
         assert_eq!(found.named("a").files, ["usr", "usr/bin/a"]);
-        assert_eq!(
-            found.named("a").evidence[1].path,
-            "var/lib/dpkg/info/a:amd64.list"
-        );
+        assert_eq!(found.named("a").evidence[1].path, "var/lib/dpkg/info/a:amd64.list");
     }
 
     #[test]
@@ -316,10 +254,7 @@ mod tests {
     fn a_copyright_file_behind_a_link_is_found() {
         let files: [(&str, &[u8]); 2] = [
             (STATUS, TWO.as_bytes()),
-            (
-                "usr/share/doc/a-common/copyright",
-                b"Format: x\n\nLicense: Expat\n",
-            ),
+            ("usr/share/doc/a-common/copyright", b"Format: x\n\nLicense: Expat\n"),
         ];
         let found = catalog_with_links(&files, &[("usr/share/doc/a", "a-common")]);
         assert_eq!(found.named("a").license.as_ref().unwrap().expression(), "MIT");
@@ -329,13 +264,7 @@ mod tests {
     fn a_record_without_version_is_a_gap() {
         let found = catalog(&[(STATUS, b"Package: x\nStatus: install ok installed\n")]);
         assert!(found.packages.is_empty());
-        assert_eq!(
-            found.gaps[0].reason,
-            GapReason::Incomplete {
-                format: FORMAT,
-                member: "Version"
-            }
-        );
+        assert_eq!(found.gaps[0].reason, GapReason::Incomplete { format: FORMAT, member: "Version" });
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Cataloger for GoBinary {
 fn add(info: &GoBuildInfo, evidence: &Evidence, found: &mut Findings) {
     let build = Build::parse(&info.modules);
     let path = &evidence.path;
-    let main = build
-        .main
-        .as_ref()
-        .map_or(build.path.unwrap_or(path::split(path).1), |module| module.name);
+    let main = build.main.as_ref().map_or(build.path.unwrap_or(path::split(path).1), |module| module.name);
     let main_version = build.main.as_ref().and_then(|module| module.version);
     let mut program = package(main, main_version, evidence);
     program.is_application = true;
@@ -41,11 +38,7 @@ fn add(info: &GoBuildInfo, evidence: &Evidence, found: &mut Findings) {
         None => found.gap(path, GapReason::GoVersion),
     }
     let modules = found.bounded(path, build.modules);
-    parts.extend(
-        modules
-            .iter()
-            .map(|module| package(module.name, module.version, evidence)),
-    );
+    parts.extend(modules.iter().map(|module| package(module.name, module.version, evidence)));
     for part in &parts {
         found.contains(&program.id, &part.id);
     }
@@ -55,25 +48,14 @@ fn add(info: &GoBuildInfo, evidence: &Evidence, found: &mut Findings) {
 
 /// `go1.22.1 X:nocoverageredesign` is 1.22.1. A development version has a commit in place of a number.
 fn toolchain_version(text: &str) -> Option<&str> {
-    text.split_whitespace()
-        .next()
-        .and_then(|word| word.strip_prefix("go"))
+    text.split_whitespace().next().and_then(|word| word.strip_prefix("go"))
 }
 
 fn package(name: &str, version: Option<&str>, evidence: &Evidence) -> Package {
-    let (namespace, last) = name
-        .rsplit_once('/')
-        .map_or((None, name), |(namespace, last)| (Some(namespace), last));
+    let (namespace, last) =
+        name.rsplit_once('/').map_or((None, name), |(namespace, last)| (Some(namespace), last));
     let purl = version.and_then(|version| {
-        Purl {
-            kind: "golang",
-            namespace,
-            name: last,
-            version,
-            qualifiers: &[],
-            subpath: None,
-        }
-        .to_text()
+        Purl { kind: "golang", namespace, name: last, version, qualifiers: &[], subpath: None }.to_text()
     });
     let mut package = Package::new(Ecosystem::Golang, name, version, purl, evidence.clone());
     package.supplier = supplier(name);
@@ -90,10 +72,7 @@ fn supplier(module: &str) -> Option<Party> {
     let mut parts = module.split('/');
     let host = parts.next().filter(|host| host.contains('.'))?;
     let owner = parts.next().filter(|_| SHARED_HOSTS.contains(&host));
-    Some(Party::Organization(owner.map_or_else(
-        || host.to_owned(),
-        |owner| format!("{host}/{owner}"),
-    )))
+    Some(Party::Organization(owner.map_or_else(|| host.to_owned(), |owner| format!("{host}/{owner}"))))
 }
 
 const STANDARD_LIBRARY: &str = "stdlib";
@@ -128,11 +107,7 @@ impl<'a> Build<'a> {
                     last_is_main = false;
                 }
                 ["=>", name, rest @ ..] => {
-                    let replaced = if last_is_main {
-                        build.main.as_mut()
-                    } else {
-                        build.modules.last_mut()
-                    };
+                    let replaced = if last_is_main { build.main.as_mut() } else { build.modules.last_mut() };
                     if let Some(module) = replaced {
                         module.replace_with(name, rest);
                     }
@@ -146,10 +121,7 @@ impl<'a> Build<'a> {
 
 impl<'a> Module<'a> {
     fn new(name: &'a str, rest: &[&'a str]) -> Self {
-        let version = rest
-            .first()
-            .copied()
-            .filter(|version| !version.is_empty() && *version != "(devel)");
+        let version = rest.first().copied().filter(|version| !version.is_empty() && *version != "(devel)");
         Self { name, version }
     }
 
@@ -157,14 +129,7 @@ impl<'a> Module<'a> {
     fn replace_with(&mut self, name: &'a str, rest: &[&'a str]) {
         let replacement = Self::new(name, rest);
         let is_directory = name.starts_with(['.', '/']);
-        *self = if is_directory {
-            Self {
-                name: self.name,
-                version: None,
-            }
-        } else {
-            replacement
-        };
+        *self = if is_directory { Self { name: self.name, version: None } } else { replacement };
     }
 }
 
@@ -174,18 +139,8 @@ mod tests {
 
     fn found(version: Option<&str>, modules: &str) -> Findings {
         let mut found = crate::catalog::testing::catalog(&[]);
-        let info = GoBuildInfo {
-            version: version.map(str::to_owned),
-            modules: modules.to_owned(),
-        };
-        add(
-            &info,
-            &Evidence {
-                path: "usr/bin/tool".into(),
-                layer: None,
-            },
-            &mut found,
-        );
+        let info = GoBuildInfo { version: version.map(str::to_owned), modules: modules.to_owned() };
+        add(&info, &Evidence { path: "usr/bin/tool".into(), layer: None }, &mut found);
         found
     }
 
@@ -195,15 +150,8 @@ mod tests {
         let found = found(Some("go1.22.1 X:y"), modules);
         assert!(found.has_edge("example.org/tool", "stdlib"));
         assert!(found.has_edge("example.org/tool", "golang.org/x/sys"));
-        assert_eq!(
-            found.named("example.org/tool").purl,
-            None,
-            "built from a checkout"
-        );
-        assert_eq!(
-            found.named("stdlib").purl.as_deref(),
-            Some("pkg:golang/stdlib@1.22.1")
-        );
+        assert_eq!(found.named("example.org/tool").purl, None, "built from a checkout");
+        assert_eq!(found.named("stdlib").purl.as_deref(), Some("pkg:golang/stdlib@1.22.1"));
         assert_eq!(
             found.named("golang.org/x/sys").purl.as_deref(),
             Some("pkg:golang/golang.org/x/sys@v0.1.0")

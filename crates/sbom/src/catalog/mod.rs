@@ -29,14 +29,8 @@ pub(crate) trait Cataloger: Sync {
     fn catalog(&self, files: &Files<'_>, found: &mut Findings);
 }
 
-static CATALOGERS: [&dyn Cataloger; 6] = [
-    &dpkg::Dpkg,
-    &apk::Apk,
-    &npm::Npm,
-    &python::Python,
-    &cargo::CargoAuditable,
-    &go::GoBinary,
-];
+static CATALOGERS: [&dyn Cataloger; 6] =
+    [&dpkg::Dpkg, &apk::Apk, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +45,7 @@ impl Interest {
 
 /// Which catalogers want the file at this clean path whole.
 pub(crate) fn interest(path: &str) -> Option<Interest> {
-    let mut bits = if Distribution::PATHS.contains(&path) {
-        Interest::DISTRIBUTION
-    } else {
-        0
-    };
+    let mut bits = if Distribution::PATHS.contains(&path) { Interest::DISTRIBUTION } else { 0 };
     for (index, cataloger) in CATALOGERS.iter().enumerate() {
         if cataloger.wants(path) {
             bits |= 1 << index;
@@ -68,11 +58,7 @@ pub(crate) fn interest(path: &str) -> Option<Interest> {
 pub(crate) fn run(root: &Rootfs, distribution: Option<&Distribution>, limits: &Limits) -> Findings {
     let mut found = Findings::new(limits);
     for (index, cataloger) in CATALOGERS.iter().enumerate() {
-        let files = Files {
-            root,
-            distribution,
-            bit: 1 << index,
-        };
+        let files = Files { root, distribution, bit: 1 << index };
         cataloger.catalog(&files, &mut found);
     }
     found
@@ -89,10 +75,7 @@ impl<'a> Files<'a> {
     /// The files that this cataloger asked for, with their bytes, in the order of their paths.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a [u8])> + use<'a> {
         let bit = self.bit;
-        let wanted = self
-            .root
-            .files()
-            .filter(move |(_, file)| file.kept.interest.0 & bit != 0);
+        let wanted = self.root.files().filter(move |(_, file)| file.kept.interest.0 & bit != 0);
         wanted.filter_map(|(path, file)| Some((path, file, file.bytes()?)))
     }
 
@@ -100,12 +83,10 @@ impl<'a> Files<'a> {
     pub(crate) fn executables(
         &self,
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
-        self.root
-            .files()
-            .filter_map(|(path, file)| match &file.kept.content {
-                KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
-                KeptContent::Bytes(_) => None,
-            })
+        self.root.files().filter_map(|(path, file)| match &file.kept.content {
+            KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
+            KeptContent::Bytes(_) => None,
+        })
     }
 
     /// The file at a path, following links, with the path that it really has.
@@ -134,8 +115,7 @@ impl<'a> Files<'a> {
     /// All symbolic links, with the path that each leads to.
     pub(crate) fn symlinks(&self) -> impl Iterator<Item = (&'a str, String)> + use<'a> {
         let root = self.root;
-        root.symlinks()
-            .filter_map(|(path, _)| Some((path, root.real_path(path).ok()?)))
+        root.symlinks().filter_map(|(path, _)| Some((path, root.real_path(path).ok()?)))
     }
 }
 
@@ -174,16 +154,14 @@ impl Findings {
     /// One package needs another. A package that needs itself needs nothing.
     pub(crate) fn depends(&mut self, from: &PackageId, to: &PackageId) {
         if from != to {
-            self.edges
-                .push((from.clone(), RelationshipKind::DependsOn, to.clone()));
+            self.edges.push((from.clone(), RelationshipKind::DependsOn, to.clone()));
         }
     }
 
     /// One package has another in it.
     pub(crate) fn contains(&mut self, outer: &PackageId, inner: &PackageId) {
         if outer != inner {
-            self.edges
-                .push((outer.clone(), RelationshipKind::Contains, inner.clone()));
+            self.edges.push((outer.clone(), RelationshipKind::Contains, inner.clone()));
         }
     }
 }
@@ -231,16 +209,11 @@ pub(crate) fn web_address(text: &str) -> Option<String> {
     let text = text.trim();
     let is_web = text.starts_with("https://") || text.starts_with("http://");
     let clean = |c: char| {
-        c.is_ascii_graphic()
-            && !matches!(
-                c,
-                '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '[' | ']'
-            )
+        c.is_ascii_graphic() && !matches!(c, '<' | '>' | '"' | '\\' | '^' | '`' | '{' | '|' | '}' | '[' | ']')
     };
     // A stray percent sign makes no address either: RFC 3986, §2.1.
     let percent = |(index, _): (usize, &str)| {
-        text.get(index + 1..index + 3)
-            .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        text.get(index + 1..index + 3).is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
     };
     (is_web && text.chars().all(clean) && text.match_indices('%').all(percent)).then(|| text.to_owned())
 }

@@ -18,10 +18,7 @@ pub(super) struct Npm;
 
 impl Cataloger for Npm {
     fn wants(&self, path: &str) -> bool {
-        let Some(directory) = path
-            .strip_suffix("package.json")
-            .map(|rest| rest.trim_end_matches('/'))
-        else {
+        let Some(directory) = path.strip_suffix("package.json").map(|rest| rest.trim_end_matches('/')) else {
             return false;
         };
         (path == "package.json" || path.ends_with("/package.json"))
@@ -48,9 +45,7 @@ impl Cataloger for Npm {
             }
         }
         connect(&manifests, files, found);
-        found
-            .packages
-            .extend(manifests.into_values().map(|(package, _)| package));
+        found.packages.extend(manifests.into_values().map(|(package, _)| package));
     }
 }
 
@@ -79,11 +74,7 @@ fn in_node_modules(directory: &str) -> bool {
 
 /// The directories that links in `node_modules` lead to, which is how workspaces are installed.
 fn linked_directories(files: &Files<'_>) -> BTreeSet<String> {
-    files
-        .symlinks()
-        .filter(|(path, _)| is_installed(path))
-        .map(|(_, target)| target)
-        .collect()
+    files.symlinks().filter(|(path, _)| is_installed(path)).map(|(_, target)| target).collect()
 }
 
 /// The directories that have a `node_modules` of their own with something in it.
@@ -91,11 +82,7 @@ fn directories_with_modules(files: &Files<'_>) -> BTreeSet<String> {
     let modules = files.wanted().filter_map(|(path, _, _)| {
         let directory = path::parent(path);
         let parent = path::parent(directory);
-        let modules = if path::split(parent).1 == MODULES {
-            parent
-        } else {
-            path::parent(parent)
-        };
+        let modules = if path::split(parent).1 == MODULES { parent } else { path::parent(parent) };
         is_installed(directory).then(|| path::parent(modules).to_owned())
     });
     modules.collect()
@@ -104,11 +91,7 @@ fn directories_with_modules(files: &Files<'_>) -> BTreeSet<String> {
 /// A manifest without name and version is a part of some package, not a package.
 fn package(manifest: &Map<String, Value>, role: Role, evidence: crate::Evidence) -> Option<Package> {
     let member = |name: &str| {
-        manifest
-            .get(name)
-            .and_then(Value::as_str)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
+        manifest.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
     };
     let (name, version) = (member("name")?, member("version"));
     if role == Role::Installed {
@@ -119,15 +102,7 @@ fn package(manifest: &Map<String, Value>, role: Role, evidence: crate::Evidence)
         None => (None, name),
     };
     let purl = version.filter(|_| role == Role::Installed).and_then(|version| {
-        Purl {
-            kind: "npm",
-            namespace,
-            name: last,
-            version,
-            qualifiers: &[],
-            subpath: None,
-        }
-        .to_text()
+        Purl { kind: "npm", namespace, name: last, version, qualifiers: &[], subpath: None }.to_text()
     });
     let mut package = Package::new(Ecosystem::Npm, name, version, purl, evidence);
     package.is_application = role == Role::Local;
@@ -141,12 +116,7 @@ fn package(manifest: &Map<String, Value>, role: Role, evidence: crate::Evidence)
 /// `license` as an expression, or in the old forms: an object with `type`, a list of those, `licenses`.
 fn license(manifest: &Map<String, Value>) -> Option<License> {
     let value = manifest.get("license").or_else(|| manifest.get("licenses"))?;
-    let one = |value: &Value| {
-        value
-            .as_str()
-            .or_else(|| value.get("type")?.as_str())
-            .and_then(License::parse)
-    };
+    let one = |value: &Value| value.as_str().or_else(|| value.get("type")?.as_str()).and_then(License::parse);
     match value {
         Value::Array(all) => License::combine(all.iter().filter_map(one), Combine::Or),
         single => one(single),
@@ -171,10 +141,7 @@ fn repository_owner(manifest: &Map<String, Value>) -> Option<Party> {
         Some((_, rest)) => rest.split_once('/')?.1,
         None => text.rsplit(':').next()?,
     };
-    let owner = path
-        .split('/')
-        .next()
-        .filter(|owner| !owner.is_empty() && path.contains('/'))?;
+    let owner = path.split('/').next().filter(|owner| !owner.is_empty() && path.contains('/'))?;
     Some(Party::Organization(owner.to_owned()))
 }
 
@@ -194,9 +161,7 @@ fn party(value: &Value) -> Option<Party> {
 /// The names that a manifest depends on. Development dependencies of installed packages are not installed.
 fn dependencies(manifest: &Map<String, Value>) -> Vec<String> {
     let members = ["dependencies", "optionalDependencies", "peerDependencies"];
-    let all = members
-        .into_iter()
-        .filter_map(|member| manifest.get(member)?.as_object());
+    let all = members.into_iter().filter_map(|member| manifest.get(member)?.as_object());
     let names: BTreeSet<&String> = all.flat_map(Map::keys).collect();
     names.into_iter().cloned().collect()
 }
@@ -269,18 +234,9 @@ mod tests {
                 "app/node_modules/a/package.json",
                 br#"{"name":"a","version":"1.0.0","dependencies":{"b":"*","@s/c":"*"}}"#,
             ),
-            (
-                "app/node_modules/a/node_modules/b/package.json",
-                br#"{"name":"b","version":"1.0.0"}"#,
-            ),
-            (
-                "app/node_modules/b/package.json",
-                br#"{"name":"b-outer","version":"2.0.0"}"#,
-            ),
-            (
-                "app/node_modules/@s/c/package.json",
-                br#"{"name":"@s/c","version":"3.0.0"}"#,
-            ),
+            ("app/node_modules/a/node_modules/b/package.json", br#"{"name":"b","version":"1.0.0"}"#),
+            ("app/node_modules/b/package.json", br#"{"name":"b-outer","version":"2.0.0"}"#),
+            ("app/node_modules/@s/c/package.json", br#"{"name":"@s/c","version":"3.0.0"}"#),
         ];
         let found = catalog(&files);
         assert!(found.has_edge("a", "b"));
@@ -292,14 +248,8 @@ mod tests {
     #[test]
     fn an_application_is_reported_without_purl() {
         let files: [(&str, &[u8]); 3] = [
-            (
-                "app/package.json",
-                br#"{"name":"shop","version":"1.0.0","dependencies":{"b":"*"}}"#,
-            ),
-            (
-                "app/node_modules/b/package.json",
-                br#"{"name":"b","version":"2.0.0"}"#,
-            ),
+            ("app/package.json", br#"{"name":"shop","version":"1.0.0","dependencies":{"b":"*"}}"#),
+            ("app/node_modules/b/package.json", br#"{"name":"b","version":"2.0.0"}"#),
             ("other/package.json", br#"{"name":"unused","version":"1.0.0"}"#),
         ];
         let found = catalog(&files);
@@ -328,10 +278,7 @@ mod tests {
     fn old_forms_of_licence_and_author_are_read() {
         let manifest = br#"{"name":"a","version":"1","licenses":[{"type":"MIT"},{"type":"Apache-2.0"}],"author":{"name":"Ann"}}"#;
         let found = catalog(&[("node_modules/a/package.json", manifest)]);
-        assert_eq!(
-            found.named("a").license.as_ref().unwrap().expression(),
-            "Apache-2.0 OR MIT"
-        );
+        assert_eq!(found.named("a").license.as_ref().unwrap().expression(), "Apache-2.0 OR MIT");
         assert_eq!(found.named("a").supplier, Some(Party::Person("Ann".into())));
     }
 
@@ -341,10 +288,7 @@ mod tests {
             let manifest = serde_json::from_str(&format!(r#"{{"repository":{repository}}}"#)).unwrap();
             supplier(&manifest).map(|party| party.name().to_owned())
         };
-        assert_eq!(
-            owner(r#"{"url":"git+https://github.com/koajs/koa.git"}"#).as_deref(),
-            Some("koajs")
-        );
+        assert_eq!(owner(r#"{"url":"git+https://github.com/koajs/koa.git"}"#).as_deref(), Some("koajs"));
         assert_eq!(owner(r#""vercel/ms""#).as_deref(), Some("vercel"));
         assert_eq!(owner(r#""github:vercel/ms""#).as_deref(), Some("vercel"));
         assert_eq!(owner(r#""nonsense""#), None);

@@ -31,9 +31,7 @@ impl Cataloger for Python {
             distributions.extend(distribution(&stanza::head(&text), file.evidence(path), found));
         }
         connect(&distributions, found);
-        found
-            .packages
-            .extend(distributions.into_iter().map(|distribution| distribution.package));
+        found.packages.extend(distributions.into_iter().map(|distribution| distribution.package));
     }
 }
 
@@ -49,46 +47,23 @@ fn distribution(head: &Stanza<'_>, evidence: Evidence, found: &mut Findings) -> 
     let mut field = |member: &'static str| {
         let value = head.field(member);
         if value.is_none() {
-            found.gap(
-                &path,
-                GapReason::Incomplete {
-                    format: FORMAT,
-                    member,
-                },
-            );
+            found.gap(&path, GapReason::Incomplete { format: FORMAT, member });
         }
         value
     };
     let (name, version) = (field("Name")?, field("Version")?);
     let normal = normalized(name);
-    let purl = Purl {
-        kind: "pypi",
-        namespace: None,
-        name: &normal,
-        version,
-        qualifiers: &[],
-        subpath: None,
-    };
+    let purl = Purl { kind: "pypi", namespace: None, name: &normal, version, qualifiers: &[], subpath: None };
     let mut package = Package::new(Ecosystem::Pypi, name, Some(version), purl.to_text(), evidence);
-    package.description = head
-        .first_line("Summary")
-        .filter(|summary| *summary != "UNKNOWN")
-        .map(str::to_owned);
+    package.description =
+        head.first_line("Summary").filter(|summary| *summary != "UNKNOWN").map(str::to_owned);
     package.homepage = homepage(head);
     package.supplier = supplier(head);
     package.license = license(head);
     let metadata = path::parent(&path);
-    let site = if path.ends_with(".egg-info") {
-        metadata
-    } else {
-        path::parent(metadata)
-    };
+    let site = if path.ends_with(".egg-info") { metadata } else { path::parent(metadata) };
     let requires = head.all("Requires-Dist").filter_map(requirement).collect();
-    Some(Installed {
-        package,
-        site: site.to_owned(),
-        requires,
-    })
+    Some(Installed { package, site: site.to_owned(), requires })
 }
 
 /// [Name normalization](https://packaging.python.org/en/latest/specifications/name-normalization/): lower case, and runs of `-`, `_`
@@ -109,28 +84,20 @@ fn normalized(name: &str) -> String {
 /// not installed.
 fn requirement(text: &str) -> Option<String> {
     let (requirement, marker) = text.split_once(';').unwrap_or((text, ""));
-    let is_extra = marker
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .any(|word| word == "extra");
+    let is_extra =
+        marker.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == "extra");
     let end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
-    let name = requirement
-        .get(..end.unwrap_or(requirement.len()))
-        .unwrap_or_default();
+    let name = requirement.get(..end.unwrap_or(requirement.len())).unwrap_or_default();
     (!is_extra && !name.is_empty()).then(|| normalized(name))
 }
 
 fn homepage(head: &Stanza<'_>) -> Option<String> {
     let labelled = head.all("Project-URL").find_map(|line| {
         let (label, address) = line.split_once(',')?;
-        matches!(
-            label.trim().to_ascii_lowercase().as_str(),
-            "homepage" | "home-page" | "home"
-        )
-        .then_some(address)
+        matches!(label.trim().to_ascii_lowercase().as_str(), "homepage" | "home-page" | "home")
+            .then_some(address)
     });
-    head.field("Home-page")
-        .and_then(web_address)
-        .or_else(|| labelled.and_then(web_address))
+    head.field("Home-page").and_then(web_address).or_else(|| labelled.and_then(web_address))
 }
 
 fn supplier(head: &Stanza<'_>) -> Option<Party> {
@@ -153,18 +120,12 @@ fn license(head: &Stanza<'_>) -> Option<License> {
         return Some(license);
     }
     let free = head.field("License").and_then(License::parse);
-    if free
-        .as_ref()
-        .is_some_and(|license| license.references().is_empty())
-    {
+    if free.as_ref().is_some_and(|license| license.references().is_empty()) {
         return free;
     }
-    let classifiers = head
-        .all("Classifier")
-        .filter_map(|line| line.strip_prefix("License :: "));
-    let names = classifiers
-        .filter_map(|line| line.rsplit(" :: ").next())
-        .filter(|name| *name != "OSI Approved");
+    let classifiers = head.all("Classifier").filter_map(|line| line.strip_prefix("License :: "));
+    let names =
+        classifiers.filter_map(|line| line.rsplit(" :: ").next()).filter(|name| *name != "OSI Approved");
     License::combine(names.filter_map(classifier), Combine::And).or(free)
 }
 
@@ -190,20 +151,14 @@ fn connect(distributions: &[Installed], found: &mut Findings) {
     let mut by_name: BTreeMap<String, Vec<(&str, &PackageId)>> = BTreeMap::new();
     for distribution in distributions {
         let name = normalized(&distribution.package.name);
-        by_name
-            .entry(name)
-            .or_default()
-            .push((&distribution.site, &distribution.package.id));
+        by_name.entry(name).or_default().push((&distribution.site, &distribution.package.id));
     }
     for distribution in distributions {
         for name in &distribution.requires {
             let Some(candidates) = by_name.get(name) else {
                 continue;
             };
-            let near = candidates
-                .iter()
-                .find(|(site, _)| *site == distribution.site)
-                .or(candidates.first());
+            let near = candidates.iter().find(|(site, _)| *site == distribution.site).or(candidates.first());
             if let Some((_, id)) = near {
                 found.depends(&distribution.package.id, id);
             }
@@ -236,10 +191,7 @@ mod tests {
         assert_eq!(package.purl.as_deref(), Some("pkg:pypi/flask-app@3.1.0"));
         assert_eq!(package.license.as_ref().unwrap().expression(), "BSD-3-Clause");
         assert_eq!(package.homepage.as_deref(), Some("https://flask.example.org"));
-        assert_eq!(
-            package.supplier,
-            Some(Party::Organization("Pallets Team (pallets@example.org)".into()))
-        );
+        assert_eq!(package.supplier, Some(Party::Organization("Pallets Team (pallets@example.org)".into())));
     }
 
     #[test]
@@ -254,10 +206,7 @@ mod tests {
         ];
         let found = catalog(&files);
         assert!(found.has_edge("Flask.App", "typing-extensions"));
-        assert!(
-            !found.has_edge("Flask.App", "sphinx"),
-            "only asked for by an extra"
-        );
+        assert!(!found.has_edge("Flask.App", "sphinx"), "only asked for by an extra");
     }
 
     #[test]
@@ -265,10 +214,7 @@ mod tests {
         let text = "License: see file\nClassifier: License :: OSI Approved :: MIT License\n";
         assert_eq!(license(&stanza::head(text)).unwrap().expression(), "MIT");
         let vague = "License: BSD\nClassifier: License :: OSI Approved :: BSD License\n";
-        assert_eq!(
-            license(&stanza::head(vague)).unwrap().expression(),
-            "LicenseRef-BSD"
-        );
+        assert_eq!(license(&stanza::head(vague)).unwrap().expression(), "LicenseRef-BSD");
     }
 
     #[test]
@@ -283,12 +229,6 @@ mod tests {
     #[test]
     fn metadata_without_a_version_is_a_gap() {
         let found = catalog(&[("a/x.dist-info/METADATA", b"Name: x\n")]);
-        assert_eq!(
-            found.gaps[0].reason,
-            GapReason::Incomplete {
-                format: FORMAT,
-                member: "Version"
-            }
-        );
+        assert_eq!(found.gaps[0].reason, GapReason::Incomplete { format: FORMAT, member: "Version" });
     }
 }

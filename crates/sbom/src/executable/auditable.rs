@@ -32,12 +32,7 @@ enum State {
 
 impl Finder {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self {
-            trial: Decompress::new(true),
-            found: Vec::new(),
-            has_too_many: false,
-            max_bytes,
-        }
+        Self { trial: Decompress::new(true), found: Vec::new(), has_too_many: false, max_bytes }
     }
 
     pub(super) fn feed(&mut self, window: &Window<'_>) {
@@ -87,17 +82,12 @@ impl Finder {
     }
 
     pub(super) fn is_too_large(&self) -> bool {
-        self.found
-            .iter()
-            .any(|candidate| candidate.state == State::TooLarge)
+        self.found.iter().any(|candidate| candidate.state == State::TooLarge)
     }
 
     /// The list that starts a section.
     pub(super) fn finish(self, sections: &Sections) -> Option<Vec<u8>> {
-        let complete = self
-            .found
-            .into_iter()
-            .filter(|candidate| candidate.state == State::Complete);
+        let complete = self.found.into_iter().filter(|candidate| candidate.state == State::Complete);
         complete
             .filter(|candidate| sections.start_at(candidate.offset))
             .map(|candidate| candidate.text)
@@ -107,12 +97,7 @@ impl Finder {
 
 impl Candidate {
     fn new(offset: u64) -> Self {
-        Self {
-            offset,
-            inflate: Decompress::new(true),
-            text: Vec::new(),
-            state: State::Open,
-        }
+        Self { offset, inflate: Decompress::new(true), text: Vec::new(), state: State::Open }
     }
 
     fn feed(&mut self, mut bytes: &[u8], max_bytes: usize) {

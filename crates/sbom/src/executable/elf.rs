@@ -34,10 +34,7 @@ impl FileHeader {
             2 => true,
             _ => return None,
         };
-        let layout = Layout {
-            is_64_bit,
-            is_big_endian,
-        };
+        let layout = Layout { is_64_bit, is_big_endian };
         let (table, entry) = if is_64_bit { (0x28, 0x3a) } else { (0x20, 0x2e) };
         Some(Self {
             layout,
@@ -52,11 +49,7 @@ impl Layout {
     fn number(self, bytes: &[u8], at: usize, width: usize) -> Option<u64> {
         let field = bytes.get(at..at.checked_add(width)?)?;
         let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-        Some(if self.is_big_endian {
-            field.iter().fold(0, add)
-        } else {
-            field.iter().rev().fold(0, add)
-        })
+        Some(if self.is_big_endian { field.iter().fold(0, add) } else { field.iter().rev().fold(0, add) })
     }
 
     /// A number as wide as an address.
@@ -73,45 +66,32 @@ pub(super) struct SectionTable {
 
 impl SectionTable {
     pub(super) fn new(header: &FileHeader) -> Self {
-        Self {
-            header: *header,
-            bytes: Vec::new(),
-        }
+        Self { header: *header, bytes: Vec::new() }
     }
 
     pub(super) fn feed(&mut self, window: &Window<'_>) {
         let (bytes, offset) = window.fresh();
         let wanted = self.header.table_offset.saturating_add(self.bytes.len() as u64);
         let missing = (self.header.entry_bytes * self.header.entries).saturating_sub(self.bytes.len());
-        let Some(start) = wanted
-            .checked_sub(offset)
-            .and_then(|start| usize::try_from(start).ok())
-        else {
+        let Some(start) = wanted.checked_sub(offset).and_then(|start| usize::try_from(start).ok()) else {
             return;
         };
         let found = bytes.get(start..).unwrap_or_default();
-        self.bytes
-            .extend_from_slice(found.get(..missing).unwrap_or(found));
+        self.bytes.extend_from_slice(found.get(..missing).unwrap_or(found));
     }
 
     pub(super) fn finish(self) -> Sections {
         let header = self.header;
         if header.entries == 0 {
             // Stripped of sections, or with more of them than the field can say (gABI: then e_shnum is 0, e_shoff is not).
-            return if header.table_offset == 0 {
-                Sections::None
-            } else {
-                Sections::Unreadable
-            };
+            return if header.table_offset == 0 { Sections::None } else { Sections::Unreadable };
         }
         let smallest = if header.layout.is_64_bit { 64 } else { 40 };
         if header.entry_bytes < smallest || self.bytes.len() < header.entry_bytes * header.entries {
             return Sections::Unreadable;
         }
-        let sections = self
-            .bytes
-            .chunks(header.entry_bytes)
-            .filter_map(|entry| Section::parse(header.layout, entry));
+        let sections =
+            self.bytes.chunks(header.entry_bytes).filter_map(|entry| Section::parse(header.layout, entry));
         Sections::Known(sections.collect())
     }
 }
@@ -141,11 +121,7 @@ impl Section {
         let flags = layout.word(entry, 8)?;
         let offset = layout.word(entry, 8 + 2 * word)?;
         let size = layout.word(entry, 8 + 3 * word)?;
-        (kind != NO_BITS && size > 0).then_some(Self {
-            offset,
-            size,
-            is_writable: flags & WRITE != 0,
-        })
+        (kind != NO_BITS && size > 0).then_some(Self { offset, size, is_writable: flags & WRITE != 0 })
     }
 }
 

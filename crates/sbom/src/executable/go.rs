@@ -78,10 +78,7 @@ impl Finder {
     fn find_headers(&mut self, window: &Window<'_>) {
         let range = window.starts();
         let reach = (range.end + MAGIC.len() - 1).min(window.bytes.len());
-        for at in self
-            .header
-            .find_iter(window.bytes.get(range.start..reach).unwrap_or_default())
-        {
+        for at in self.header.find_iter(window.bytes.get(range.start..reach).unwrap_or_default()) {
             let offset = window.file_offset(range.start + at);
             if !offset.is_multiple_of(ALIGNMENT) {
                 continue;
@@ -89,28 +86,18 @@ impl Finder {
             self.has_too_many |= self.headers.len() >= MOST_HEADERS;
             if !self.has_too_many {
                 let rest = window.bytes.get(range.start + at..).unwrap_or_default();
-                self.headers
-                    .push(Capture::start(offset, rest, self.max_bytes, read_header));
+                self.headers.push(Capture::start(offset, rest, self.max_bytes, read_header));
             }
         }
     }
 
     fn find_modules(&mut self, window: &Window<'_>) {
-        if matches!(
-            &self.modules,
-            Some(Capture {
-                state: State::Open | State::Modules(_),
-                ..
-            })
-        ) {
+        if matches!(&self.modules, Some(Capture { state: State::Open | State::Modules(_), .. })) {
             return;
         }
         let range = window.starts();
         let reach = (range.end + MODULES_START.len() - 1).min(window.bytes.len());
-        if let Some(at) = self
-            .marker
-            .find(window.bytes.get(range.start..reach).unwrap_or_default())
-        {
+        if let Some(at) = self.marker.find(window.bytes.get(range.start..reach).unwrap_or_default()) {
             let rest = window.bytes.get(range.start + at..).unwrap_or_default();
             let offset = window.file_offset(range.start + at);
             self.modules = Some(Capture::start(offset, rest, self.max_bytes, read_modules));
@@ -127,9 +114,7 @@ impl Finder {
     }
 
     pub(super) fn is_too_large(&self) -> bool {
-        self.headers
-            .iter()
-            .any(|capture| capture.state == State::TooLarge)
+        self.headers.iter().any(|capture| capture.state == State::TooLarge)
     }
 
     /// The information that lies in writable data, where the toolchain puts it. A program that reads such information has the
@@ -137,33 +122,22 @@ impl Finder {
     pub(super) fn finish(self, sections: &Sections) -> Option<GoBuildInfo> {
         let is_placed = |offset| sections.writable_at(offset) || *sections == Sections::None;
         let modules = match self.modules {
-            Some(Capture {
-                state: State::Modules(text),
-                ..
-            }) => text,
+            Some(Capture { state: State::Modules(text), .. }) => text,
             _ => String::new(),
         };
-        self.headers
-            .into_iter()
-            .filter(|capture| is_placed(capture.offset))
-            .find_map(|capture| match capture.state {
-                State::Inline(info) => Some(info),
-                State::Pointers => Some(GoBuildInfo {
-                    version: None,
-                    modules: modules.clone(),
-                }),
-                _ => None,
-            })
+        self.headers.into_iter().filter(|capture| is_placed(capture.offset)).find_map(|capture| match capture
+            .state
+        {
+            State::Inline(info) => Some(info),
+            State::Pointers => Some(GoBuildInfo { version: None, modules: modules.clone() }),
+            _ => None,
+        })
     }
 }
 
 impl Capture {
     fn start(offset: u64, bytes: &[u8], max_bytes: usize, read: fn(&[u8]) -> State) -> Self {
-        let mut capture = Self {
-            offset,
-            bytes: Vec::new(),
-            state: State::Open,
-        };
+        let mut capture = Self { offset, bytes: Vec::new(), state: State::Open };
         capture.feed(bytes, max_bytes, read);
         capture
     }
@@ -211,10 +185,7 @@ fn read_header(bytes: &[u8]) -> State {
     if !version.starts_with("go") && !version.starts_with("devel") {
         return State::Broken;
     }
-    State::Inline(GoBuildInfo {
-        version: Some(version.to_owned()),
-        modules: without_markers(modules),
-    })
+    State::Inline(GoBuildInfo { version: Some(version.to_owned()), modules: without_markers(modules) })
 }
 
 /// A length in base 128 (encoding/binary's Uvarint), then as many bytes.
@@ -237,11 +208,7 @@ fn string(bytes: &[u8]) -> Result<(&[u8], &[u8]), State> {
 
 /// The text between the two markers of 16 bytes; text without them is not module information.
 fn without_markers(bytes: &[u8]) -> String {
-    let inner = bytes
-        .len()
-        .checked_sub(16)
-        .and_then(|end| bytes.get(16..end))
-        .unwrap_or_default();
+    let inner = bytes.len().checked_sub(16).and_then(|end| bytes.get(16..end)).unwrap_or_default();
     String::from_utf8_lossy(inner).into_owned()
 }
 
@@ -263,9 +230,7 @@ const ALIGNMENT: u64 = 16;
 const HEADER_BYTES: usize = 32;
 const MOST_HEADERS: usize = 8;
 // cmd/go/internal/modload/build.go: infoStart and infoEnd.
-const MODULES_START: [u8; 16] = [
-    0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02, 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6,
-];
-const MODULES_END: [u8; 16] = [
-    0xf9, 0x32, 0x43, 0x31, 0x86, 0x18, 0x20, 0x72, 0x00, 0x82, 0x42, 0x10, 0x41, 0x16, 0xd8, 0xf2,
-];
+const MODULES_START: [u8; 16] =
+    [0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02, 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6];
+const MODULES_END: [u8; 16] =
+    [0xf9, 0x32, 0x43, 0x31, 0x86, 0x18, 0x20, 0x72, 0x00, 0x82, 0x42, 0x10, 0x41, 0x16, 0xd8, 0xf2];

@@ -43,34 +43,21 @@ impl Executable {
 /// Reads an executable to its end. None if it is no ELF file; then only its first bytes were read.
 pub(crate) fn probe(mut content: impl Read, limits: &Limits) -> io::Result<Option<Executable>> {
     let mut buffer = Vec::new();
-    content
-        .by_ref()
-        .take(elf::MAGIC.len() as u64)
-        .read_to_end(&mut buffer)?;
+    content.by_ref().take(elf::MAGIC.len() as u64).read_to_end(&mut buffer)?;
     if buffer != elf::MAGIC {
         return Ok(None);
     }
-    content
-        .by_ref()
-        .take(WINDOW_BYTES as u64)
-        .read_to_end(&mut buffer)?;
+    content.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut buffer)?;
     let Some(header) = elf::FileHeader::parse(&buffer) else {
         return Ok(None);
     };
     let mut sections = elf::SectionTable::new(&header);
-    let mut finders = (
-        go::Finder::new(limits.max_section_bytes),
-        auditable::Finder::new(limits.max_section_bytes),
-    );
+    let mut finders =
+        (go::Finder::new(limits.max_section_bytes), auditable::Finder::new(limits.max_section_bytes));
     let (mut offset, mut seen) = (0_u64, 0_usize);
     loop {
         let at_end = buffer.len() < OVERLAP_BYTES + seen || buffer.len() == seen;
-        let window = Window {
-            bytes: &buffer,
-            offset,
-            seen,
-            at_end,
-        };
+        let window = Window { bytes: &buffer, offset, seen, at_end };
         sections.feed(&window);
         finders.0.feed(&window);
         finders.1.feed(&window);
@@ -81,10 +68,7 @@ pub(crate) fn probe(mut content: impl Read, limits: &Limits) -> io::Result<Optio
         buffer.drain(..drop);
         offset += drop as u64;
         seen = buffer.len();
-        content
-            .by_ref()
-            .take(WINDOW_BYTES as u64)
-            .read_to_end(&mut buffer)?;
+        content.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut buffer)?;
     }
     Ok(Some(conclude(&sections.finish(), finders.0, finders.1)))
 }
@@ -114,20 +98,13 @@ pub(crate) struct Window<'a> {
 impl<'a> Window<'a> {
     /// The bytes that no window before had, and where they start in the file.
     fn fresh(&self) -> (&'a [u8], u64) {
-        (
-            self.bytes.get(self.seen..).unwrap_or_default(),
-            self.offset + self.seen as u64,
-        )
+        (self.bytes.get(self.seen..).unwrap_or_default(), self.offset + self.seen as u64)
     }
 
     /// Where a find may begin in this window, so that each place is looked at in one window only, with enough bytes after it.
     fn starts(&self) -> std::ops::Range<usize> {
         let from = self.seen.saturating_sub(OVERLAP_BYTES);
-        let to = if self.at_end {
-            self.bytes.len()
-        } else {
-            self.bytes.len().saturating_sub(OVERLAP_BYTES)
-        };
+        let to = if self.at_end { self.bytes.len() } else { self.bytes.len().saturating_sub(OVERLAP_BYTES) };
         from..to.max(from)
     }
 
@@ -195,12 +172,10 @@ mod tests {
     fn go_pointers(modules: &str) -> (Vec<u8>, Vec<u8>) {
         let mut header = b"\xff Go buildinf:\x08\x00".to_vec();
         header.resize(32, 0);
-        let start = [
-            0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02, 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6,
-        ];
-        let end = [
-            0xf9, 0x32, 0x43, 0x31, 0x86, 0x18, 0x20, 0x72, 0x00, 0x82, 0x42, 0x10, 0x41, 0x16, 0xd8, 0xf2,
-        ];
+        let start =
+            [0x30, 0x77, 0xaf, 0x0c, 0x92, 0x74, 0x08, 0x02, 0x41, 0xe1, 0xc1, 0x07, 0xe6, 0xd6, 0x18, 0xe6];
+        let end =
+            [0xf9, 0x32, 0x43, 0x31, 0x86, 0x18, 0x20, 0x72, 0x00, 0x82, 0x42, 0x10, 0x41, 0x16, 0xd8, 0xf2];
         (header, [&start, modules.as_bytes(), &end].concat())
     }
 
@@ -213,13 +188,7 @@ mod tests {
     #[test]
     fn lists_are_found_wherever_windows_end() {
         let (go, rust) = (go_inline("mod\tm\tv1.0.0\t\n"), zlib(LIST));
-        for padding in [
-            0,
-            WINDOW_BYTES - 600,
-            WINDOW_BYTES - 16,
-            WINDOW_BYTES,
-            3 * WINDOW_BYTES + 4096,
-        ] {
+        for padding in [0, WINDOW_BYTES - 600, WINDOW_BYTES - 16, WINDOW_BYTES, 3 * WINDOW_BYTES + 4096] {
             let filler = vec![b'x'; padding];
             let bytes = elf(&[(&filler, None), (&go, Some(WRITABLE)), (&rust, Some(READ_ONLY))]);
             let found = probed(&bytes);
@@ -247,28 +216,15 @@ mod tests {
     #[test]
     fn modules_before_go_1_18_are_found_by_their_markers() {
         let (header, modules) = go_pointers("path\tm\nmod\tm\tv1.0.0\t\n");
-        let found = probed(&elf(&[(&modules, Some(READ_ONLY)), (&header, Some(WRITABLE))]))
-            .go
-            .unwrap();
-        assert_eq!(
-            found,
-            GoBuildInfo {
-                version: None,
-                modules: "path\tm\nmod\tm\tv1.0.0\t\n".into()
-            }
-        );
+        let found = probed(&elf(&[(&modules, Some(READ_ONLY)), (&header, Some(WRITABLE))])).go.unwrap();
+        assert_eq!(found, GoBuildInfo { version: None, modules: "path\tm\nmod\tm\tv1.0.0\t\n".into() });
     }
 
     #[test]
     fn a_list_over_the_limit_is_left_out_and_said() {
-        let limits = Limits {
-            max_section_bytes: 100,
-            ..Limits::default()
-        };
+        let limits = Limits { max_section_bytes: 100, ..Limits::default() };
         let long = format!(r#"{{"packages":[{}]}}"#, " ".repeat(1000));
-        let found = probe(elf(&[(&zlib(&long), Some(READ_ONLY))]).as_slice(), &limits)
-            .unwrap()
-            .unwrap();
+        let found = probe(elf(&[(&zlib(&long), Some(READ_ONLY))]).as_slice(), &limits).unwrap().unwrap();
         assert!(found.is_too_large && found.is_empty());
     }
 

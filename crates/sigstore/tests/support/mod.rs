@@ -34,11 +34,7 @@ impl TestKey {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
-        self.0
-            .sign(&SystemRandom::new(), message)
-            .unwrap()
-            .as_ref()
-            .to_vec()
+        self.0.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
     }
 
     pub(crate) fn envelope(&self, payload_type: &str, payload: &[u8]) -> Value {
@@ -101,9 +97,7 @@ pub(crate) fn simple_signing(image: &[u8]) -> Value {
 }
 
 pub(crate) fn image() -> PinnedRef {
-    format!("registry.example/app@{}", Digest::of(IMAGE))
-        .parse()
-        .unwrap()
+    format!("registry.example/app@{}", Digest::of(IMAGE)).parse().unwrap()
 }
 
 pub(crate) fn signature_annotation(signature: &[u8]) -> BTreeMap<String, String> {
@@ -111,21 +105,11 @@ pub(crate) fn signature_annotation(signature: &[u8]) -> BTreeMap<String, String>
 }
 
 pub(crate) fn read_bundle(bundle: &Value) -> Document {
-    Document::read(
-        LayerKind::Bundle,
-        bundle.to_string().as_bytes(),
-        &BTreeMap::new(),
-        &Limits::default(),
-    )
+    Document::read(LayerKind::Bundle, bundle.to_string().as_bytes(), &BTreeMap::new(), &Limits::default())
 }
 
 pub(crate) fn read_envelope(envelope: &Value) -> Document {
-    Document::read(
-        LayerKind::Envelope,
-        envelope.to_string().as_bytes(),
-        &BTreeMap::new(),
-        &Limits::default(),
-    )
+    Document::read(LayerKind::Envelope, envelope.to_string().as_bytes(), &BTreeMap::new(), &Limits::default())
 }
 
 pub(crate) fn verify(keys: Vec<PublicKey>, subject: PinnedRef, document: Document) -> Findings {
@@ -135,12 +119,7 @@ pub(crate) fn verify(keys: Vec<PublicKey>, subject: PinnedRef, document: Documen
         blob: Digest::of(b"the document"),
     };
     let items = vec![EvidenceItem { origin, document }];
-    let evidence = Evidence {
-        subject,
-        items,
-        searched: vec![Place::Referrers],
-        omitted: Vec::new(),
-    };
+    let evidence = Evidence { subject, items, searched: vec![Place::Referrers], omitted: Vec::new() };
     Verifier::new(keys, Limits::default()).verify_all(evidence)
 }
 
@@ -152,27 +131,14 @@ pub(crate) fn rejection(keys: Vec<PublicKey>, document: Document) -> Rejection {
 }
 
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../testdata/cosign")
-            .join(name),
-    )
-    .unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cosign").join(name)).unwrap()
 }
 
 pub(crate) fn fixture_key(name: &str) -> PublicKey {
-    String::from_utf8(fixture(&format!("{name}.pub")))
-        .unwrap()
-        .parse()
-        .unwrap()
+    String::from_utf8(fixture(&format!("{name}.pub"))).unwrap().parse().unwrap()
 }
 
 /// The image that cosign's fixtures are about.
 pub(crate) fn fixture_image() -> PinnedRef {
-    format!(
-        "registry.example/app@{}",
-        Digest::of(&fixture("image.manifest.json"))
-    )
-    .parse()
-    .unwrap()
+    format!("registry.example/app@{}", Digest::of(&fixture("image.manifest.json"))).parse().unwrap()
 }

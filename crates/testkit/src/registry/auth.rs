@@ -13,24 +13,15 @@ use super::{Auth, Shared, lock};
 impl Shared {
     /// The token server: what it gives names the user and what is allowed.
     pub(super) fn token(&self, asked: &Asked) -> Answer {
-        let Auth::Bearer {
-            users,
-            refresh_tokens,
-            anonymous_pull,
-            ..
-        } = lock(&self.knobs).auth.clone()
+        let Auth::Bearer { users, refresh_tokens, anonymous_pull, .. } = lock(&self.knobs).auth.clone()
         else {
             return error(404, "NOT_FOUND");
         };
         let (user, scopes) = if asked.method == Method::POST {
             let form: HashMap<String, String> =
                 pairs(&String::from_utf8_lossy(&asked.body)).into_iter().collect();
-            let known = form
-                .get("refresh_token")
-                .is_some_and(|token| refresh_tokens.contains(token));
-            let scopes = form
-                .get("scope")
-                .map(|scope| scope.split(' ').map(str::to_owned).collect());
+            let known = form.get("refresh_token").is_some_and(|token| refresh_tokens.contains(token));
+            let scopes = form.get("scope").map(|scope| scope.split(' ').map(str::to_owned).collect());
             (known.then(|| "refreshed".to_owned()), scopes.unwrap_or_default())
         } else {
             let user = match basic_user(asked, &users) {
@@ -44,13 +35,7 @@ impl Shared {
         };
         let allowed: Vec<String> = scopes
             .iter()
-            .map(|scope| {
-                if user == "anonymous" {
-                    scope.replace("pull,push", "pull")
-                } else {
-                    scope.clone()
-                }
-            })
+            .map(|scope| if user == "anonymous" { scope.replace("pull,push", "pull") } else { scope.clone() })
             .collect();
         let token = STANDARD.encode(format!("{user} {}", allowed.join(" ")));
         respond(200, &[], json!({"token": token, "expires_in": 300}).to_string())
@@ -86,38 +71,22 @@ impl Shared {
 
 fn needed_scope(asked: &Asked) -> String {
     let rest = asked.path.strip_prefix("/v2/").unwrap_or_default();
-    let end = ["/blobs/", "/manifests/", "/referrers/"]
-        .iter()
-        .filter_map(|part| rest.find(part))
-        .min();
+    let end = ["/blobs/", "/manifests/", "/referrers/"].iter().filter_map(|part| rest.find(part)).min();
     let repository = end.and_then(|end| rest.get(..end)).unwrap_or_default();
-    let action = if matches!(asked.method, Method::GET | Method::HEAD) {
-        "pull"
-    } else {
-        "pull,push"
-    };
+    let action = if matches!(asked.method, Method::GET | Method::HEAD) { "pull" } else { "pull,push" };
     format!("repository:{repository}:{action}")
 }
 
 fn allows(token: &str, scope: &str) -> bool {
     let text = STANDARD.decode(token).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    text.split(' ')
-        .skip(1)
-        .any(|allowed| allowed == scope || allowed == format!("{scope},push"))
+    text.split(' ').skip(1).any(|allowed| allowed == scope || allowed == format!("{scope},push"))
 }
 
 /// Who an `Authorization: Basic` names: nothing without one, `Some(None)` for a wrong one.
 fn basic_user(asked: &Asked, users: &BTreeMap<String, String>) -> Option<Option<String>> {
-    let pair = STANDARD
-        .decode(asked.header("authorization")?.strip_prefix("Basic ")?)
-        .unwrap_or_default();
+    let pair = STANDARD.decode(asked.header("authorization")?.strip_prefix("Basic ")?).unwrap_or_default();
     let pair = String::from_utf8_lossy(&pair);
     let (user, password) = pair.split_once(':').unwrap_or_default();
-    Some(
-        users
-            .get(user)
-            .is_some_and(|wanted| wanted == password)
-            .then(|| user.to_owned()),
-    )
+    Some(users.get(user).is_some_and(|wanted| wanted == password).then(|| user.to_owned()))
 }

@@ -109,14 +109,7 @@ impl Fault {
 
     /// A status, some times.
     pub fn times(path: &str, status: u16, times: u32) -> Self {
-        Self {
-            method: None,
-            path: path.to_owned(),
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-            times,
-        }
+        Self { method: None, path: path.to_owned(), status, headers: Vec::new(), body: String::new(), times }
     }
 
     /// Only for requests with this method.

@@ -63,9 +63,7 @@ impl FakeRegistry {
     /// When there is no free port on loopback.
     #[expect(clippy::expect_used, reason = "a test cannot go on without")]
     pub async fn start_with(knobs: Knobs) -> Self {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .expect("a free port");
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let state = Arc::new(Shared {
             address,
@@ -73,19 +71,13 @@ impl FakeRegistry {
             contents: Mutex::default(),
             requests: Mutex::default(),
         });
-        let router = Router::new()
-            .fallback(answer)
-            .layer(DefaultBodyLimit::disable())
-            .with_state(Arc::clone(&state));
+        let router =
+            Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&state));
         let server = tokio::spawn(async move {
             // Ends when it is aborted.
             let _ = axum::serve(listener, router).await;
         });
-        Self {
-            address,
-            state,
-            server,
-        }
+        Self { address, state, server }
     }
 
     /// `127.0.0.1:PORT`.
@@ -95,10 +87,7 @@ impl FakeRegistry {
 
     /// A repository of this registry.
     pub fn name(&self, repository: &str) -> ImageName {
-        ImageName::Repository {
-            registry: self.host(),
-            repository: repository.to_owned(),
-        }
+        ImageName::Repository { registry: self.host(), repository: repository.to_owned() }
     }
 
     /// Changes how it behaves from now on.
@@ -128,9 +117,7 @@ impl FakeRegistry {
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         let key = (repository.to_owned(), digest.to_string());
-        lock(&self.state.contents)
-            .blobs
-            .insert(key, Bytes::copy_from_slice(bytes));
+        lock(&self.state.contents).blobs.insert(key, Bytes::copy_from_slice(bytes));
         digest
     }
 
@@ -144,20 +131,13 @@ impl FakeRegistry {
     ) -> Digest {
         let digest = Digest::of(bytes);
         let mut contents = lock(&self.state.contents);
-        contents.keep(
-            repository,
-            tag,
-            media_type.to_owned(),
-            Bytes::copy_from_slice(bytes),
-        );
+        contents.keep(repository, tag, media_type.to_owned(), Bytes::copy_from_slice(bytes));
         digest
     }
 
     /// The manifest that a tag points at.
     pub fn tag(&self, repository: &str, tag: &str) -> Option<Vec<u8>> {
-        lock(&self.state.contents)
-            .manifest(repository, tag)
-            .map(|(_, bytes)| bytes.to_vec())
+        lock(&self.state.contents).manifest(repository, tag).map(|(_, bytes)| bytes.to_vec())
     }
 }
 
@@ -170,11 +150,9 @@ impl Drop for FakeRegistry {
 impl Contents {
     fn keep(&mut self, repository: &str, tag: Option<&str>, kind: String, bytes: Bytes) -> String {
         let digest = Digest::of(&bytes).to_string();
-        self.manifests
-            .insert((repository.to_owned(), digest.clone()), (kind, bytes));
+        self.manifests.insert((repository.to_owned(), digest.clone()), (kind, bytes));
         if let Some(tag) = tag {
-            self.tags
-                .insert((repository.to_owned(), tag.to_owned()), digest.clone());
+            self.tags.insert((repository.to_owned(), tag.to_owned()), digest.clone());
         }
         digest
     }
@@ -201,20 +179,9 @@ async fn answer(
     body: Bytes,
 ) -> Answer {
     let pairs = pairs(uri.query().unwrap_or_default());
-    let scopes = pairs
-        .iter()
-        .filter(|(name, _)| name == "scope")
-        .map(|(_, value)| value.clone())
-        .collect();
+    let scopes = pairs.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.clone()).collect();
     let path = uri.path().to_owned();
-    let asked = Asked {
-        method,
-        path,
-        query: pairs.into_iter().collect(),
-        scopes,
-        headers,
-        body,
-    };
+    let asked = Asked { method, path, query: pairs.into_iter().collect(), scopes, headers, body };
     lock(&state.requests).push(Recorded {
         method: asked.method.to_string(),
         path: asked.path.clone(),
@@ -250,11 +217,8 @@ impl Shared {
         if fault.times != u32::MAX {
             fault.times -= 1;
         }
-        let headers: Vec<(&str, String)> = fault
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()))
-            .collect();
+        let headers: Vec<(&str, String)> =
+            fault.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         Some(respond(fault.status, &headers, fault.body.clone()))
     }
 
@@ -281,10 +245,7 @@ impl Shared {
     }
 
     fn blob(&self, asked: &Asked, repository: &str, digest: &str) -> Answer {
-        let found = lock(&self.contents)
-            .blobs
-            .get(&(repository.to_owned(), digest.to_owned()))
-            .cloned();
+        let found = lock(&self.contents).blobs.get(&(repository.to_owned(), digest.to_owned())).cloned();
         let Some(bytes) = found else {
             return error(404, "BLOB_UNKNOWN");
         };
@@ -305,11 +266,7 @@ impl Shared {
             return error(404, "MANIFEST_UNKNOWN");
         };
         let digest = Digest::of(&bytes).to_string();
-        respond(
-            200,
-            &[("content-type", kind), ("docker-content-digest", digest)],
-            bytes,
-        )
+        respond(200, &[("content-type", kind), ("docker-content-digest", digest)], bytes)
     }
 
     /// Stores a manifest whose blobs are there; of those that are not, the specification lets a registry refuse it.
@@ -317,10 +274,7 @@ impl Shared {
         let Ok(document) = serde_json::from_slice::<Value>(&asked.body) else {
             return error(400, "MANIFEST_INVALID");
         };
-        let kind = asked
-            .header("content-type")
-            .unwrap_or(media_type::OCI_MANIFEST)
-            .to_owned();
+        let kind = asked.header("content-type").unwrap_or(media_type::OCI_MANIFEST).to_owned();
         let mut contents = lock(&self.contents);
         let blobs = document
             .get("layers")
@@ -329,11 +283,7 @@ impl Shared {
             .flatten()
             .chain(document.get("config"));
         for blob in blobs {
-            let digest = blob
-                .get("digest")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
+            let digest = blob.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned();
             if !contents.blobs.contains_key(&(repository.to_owned(), digest)) {
                 return error(404, "MANIFEST_BLOB_UNKNOWN");
             }
@@ -344,24 +294,16 @@ impl Shared {
             return error(400, "DIGEST_INVALID");
         }
         let mut knobs = lock(&self.knobs);
-        if let Some(bytes) = tag
-            .and_then(|tag| knobs.overwrites.get_mut(tag))
-            .and_then(VecDeque::pop_front)
-        {
+        if let Some(bytes) = tag.and_then(|tag| knobs.overwrites.get_mut(tag)).and_then(VecDeque::pop_front) {
             contents.keep(repository, tag, kind, bytes.into());
         }
         let mut headers = vec![
             ("location", format!("/v2/{repository}/manifests/{digest}")),
             ("docker-content-digest", digest),
         ];
-        let announced = matches!(
-            knobs.referrers,
-            ReferrersApi::Served | ReferrersApi::OnlyAnnounced
-        );
-        if let Some(subject) = document
-            .pointer("/subject/digest")
-            .and_then(Value::as_str)
-            .filter(|_| announced)
+        let announced = matches!(knobs.referrers, ReferrersApi::Served | ReferrersApi::OnlyAnnounced);
+        if let Some(subject) =
+            document.pointer("/subject/digest").and_then(Value::as_str).filter(|_| announced)
         {
             headers.push(("oci-subject", subject.to_owned()));
         }
@@ -370,10 +312,7 @@ impl Shared {
 
     fn referrers(&self, asked: &Asked, repository: &str, subject: &str) -> Answer {
         let knobs = lock(&self.knobs).clone();
-        if matches!(
-            knobs.referrers,
-            ReferrersApi::Absent | ReferrersApi::OnlyAnnounced
-        ) {
+        if matches!(knobs.referrers, ReferrersApi::Absent | ReferrersApi::OnlyAnnounced) {
             return error(404, "NOT_FOUND");
         }
         let mut all: Vec<(String, Value)> = lock(&self.contents)
@@ -385,17 +324,9 @@ impl Shared {
             })
             .collect();
         all.sort_by(|one, other| one.0.cmp(&other.0));
-        let start: usize = asked
-            .query
-            .get("start")
-            .and_then(|start| start.parse().ok())
-            .unwrap_or(0);
-        let page: Vec<Value> = all
-            .iter()
-            .skip(start)
-            .take(knobs.page_size)
-            .map(|(_, entry)| entry.clone())
-            .collect();
+        let start: usize = asked.query.get("start").and_then(|start| start.parse().ok()).unwrap_or(0);
+        let page: Vec<Value> =
+            all.iter().skip(start).take(knobs.page_size).map(|(_, entry)| entry.clone()).collect();
         let next = start + knobs.page_size;
         let mut headers = vec![("content-type", media_type::OCI_INDEX.to_owned())];
         if knobs.endless_pages || next < all.len() {
@@ -417,14 +348,8 @@ impl Shared {
                     (asked.query.get("mount"), asked.query.get("from"), knobs.mounts)
                     && let Some(bytes) = contents.blobs.get(&(from.clone(), digest.clone())).cloned()
                 {
-                    contents
-                        .blobs
-                        .insert((repository.to_owned(), digest.clone()), bytes);
-                    return respond(
-                        201,
-                        &[("location", format!("/v2/{repository}/blobs/{digest}"))],
-                        "",
-                    );
+                    contents.blobs.insert((repository.to_owned(), digest.clone()), bytes);
+                    return respond(201, &[("location", format!("/v2/{repository}/blobs/{digest}"))], "");
                 }
                 contents.started += 1;
                 let id = format!("u{}", contents.started);
@@ -435,9 +360,7 @@ impl Shared {
                 let Some(bytes) = contents.uploads.get_mut(upload) else {
                     return error(404, "BLOB_UPLOAD_UNKNOWN");
                 };
-                let start = asked
-                    .header("content-range")
-                    .and_then(|range| range.split('-').next());
+                let start = asked.header("content-range").and_then(|range| range.split('-').next());
                 if start.is_some_and(|start| start != bytes.len().to_string()) {
                     return error(416, "BLOB_UPLOAD_INVALID");
                 }
@@ -454,14 +377,8 @@ impl Shared {
                 if Digest::of(&bytes).to_string() != digest {
                     return error(400, "DIGEST_INVALID");
                 }
-                contents
-                    .blobs
-                    .insert((repository.to_owned(), digest.clone()), bytes.into());
-                respond(
-                    201,
-                    &[("location", format!("/v2/{repository}/blobs/{digest}"))],
-                    "",
-                )
+                contents.blobs.insert((repository.to_owned(), digest.clone()), bytes.into());
+                respond(201, &[("location", format!("/v2/{repository}/blobs/{digest}"))], "")
             }
             Method::DELETE => {
                 contents.uploads.remove(upload);
@@ -502,9 +419,7 @@ fn listed(digest: &str, kind: &str, bytes: &[u8], subject: &str) -> Option<Value
     if document.pointer("/subject/digest").and_then(Value::as_str) != Some(subject) {
         return None;
     }
-    let artifact_type = document
-        .get("artifactType")
-        .or_else(|| document.pointer("/config/mediaType"));
+    let artifact_type = document.get("artifactType").or_else(|| document.pointer("/config/mediaType"));
     Some(json!({
         "mediaType": kind,
         "digest": digest,

@@ -9,10 +9,7 @@ use super::wire::Answer;
 
 pub(super) async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
     let (mut parts, body) = answer.into_parts();
-    let mut bytes = axum::body::to_bytes(body, usize::MAX)
-        .await
-        .unwrap_or_default()
-        .to_vec();
+    let mut bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default().to_vec();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = value.parse() {
             parts.headers.insert(name, value);

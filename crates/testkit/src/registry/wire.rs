@@ -25,11 +25,7 @@ impl Asked {
 }
 
 pub(super) fn error(status: u16, code: &str) -> Answer {
-    respond(
-        status,
-        &[],
-        json!({"errors": [{"code": code, "message": ""}]}).to_string(),
-    )
+    respond(status, &[], json!({"errors": [{"code": code, "message": ""}]}).to_string())
 }
 
 pub(super) fn respond(status: u16, headers: &[(&str, String)], body: impl Into<Body>) -> Answer {
@@ -49,10 +45,7 @@ pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (unescape(name), unescape(value))
     };
-    text.split('&')
-        .filter(|part| !part.is_empty())
-        .map(pair)
-        .collect()
+    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 fn unescape(text: &str) -> String {

@@ -23,11 +23,7 @@ async fn requests_for_one_digest_share_one_gathering() {
     stage.registry.forget_requests();
     let image = stage.image.to_image_ref();
     let decisions = futures_util::future::join_all((0..50).map(|_| verifier.decide(&image))).await;
-    assert!(
-        decisions
-            .iter()
-            .all(|decision| decision.as_ref().unwrap().verdict() == Verdict::Allow)
-    );
+    assert!(decisions.iter().all(|decision| decision.as_ref().unwrap().verdict() == Verdict::Allow));
     assert_eq!(stage.registry.count("GET", "/referrers/"), 1);
 }
 
@@ -37,9 +33,7 @@ async fn an_error_is_not_kept() {
     let signer = signer();
     stage.sign(&signer).await;
     let verifier = stage.verifier(&signer).with_cache(&CacheLimits::default());
-    stage
-        .registry
-        .set(|knobs| knobs.faults.push(Fault::times("/referrers/", 503, 1)));
+    stage.registry.set(|knobs| knobs.faults.push(Fault::times("/referrers/", 503, 1)));
     assert!(verifier.decide(&stage.image.to_image_ref()).await.is_err());
     let decision = verifier.decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(decision.verdict(), Verdict::Allow);
@@ -59,9 +53,7 @@ async fn a_denial_from_old_evidence_is_looked_at_again() {
 #[tokio::test]
 async fn a_denial_from_fresh_evidence_costs_no_second_look() {
     let stage = Stage::new().await;
-    let verifier = stage
-        .verifier(&signer())
-        .with_cache(&keeping(Duration::from_secs(3600)));
+    let verifier = stage.verifier(&signer()).with_cache(&keeping(Duration::from_secs(3600)));
     let image = stage.image.to_image_ref();
     for _ in 0..3 {
         assert_eq!(verifier.decide(&image).await.unwrap().verdict(), Verdict::Deny);

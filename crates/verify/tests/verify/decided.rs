@@ -16,27 +16,15 @@ fn codes(decision: &Decision) -> Vec<&str> {
 async fn a_signed_image_is_allowed_in_either_format_and_on_either_kind_of_registry() {
     for referrers in [ReferrersApi::Served, ReferrersApi::Absent] {
         for legacy in [false, true] {
-            let stage = Stage::with(Knobs {
-                referrers,
-                ..Knobs::default()
-            })
-            .await;
+            let stage = Stage::with(Knobs { referrers, ..Knobs::default() }).await;
             let signer = signer();
             if legacy {
                 stage.sign_legacy(&signer).await;
             } else {
                 stage.sign(&signer).await;
             }
-            let decision = stage
-                .verifier(&signer)
-                .decide(&stage.image.to_image_ref())
-                .await
-                .unwrap();
-            assert_eq!(
-                decision.verdict(),
-                Verdict::Allow,
-                "{referrers:?}, legacy: {legacy}"
-            );
+            let decision = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap();
+            assert_eq!(decision.verdict(), Verdict::Allow, "{referrers:?}, legacy: {legacy}");
         }
     }
 }
@@ -54,11 +42,7 @@ async fn a_tag_is_resolved_and_the_digest_is_what_the_decision_names() {
 #[tokio::test]
 async fn an_image_with_nothing_is_denied_and_the_places_searched_are_named() {
     let stage = Stage::new().await;
-    let decision = stage
-        .verifier(&signer())
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    let decision = stage.verifier(&signer()).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(codes(&decision), ["signature-missing"]);
     assert_eq!(decision.evidence().searched.len(), 3);
 }
@@ -68,11 +52,7 @@ async fn an_sbom_attestation_is_no_signature() {
     let stage = Stage::new().await;
     let signer = signer();
     stage.attest(&signer, predicate_types::CYCLONEDX).await;
-    let decision = stage
-        .verifier(&signer)
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    let decision = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(codes(&decision), ["signature-missing"]);
 }
 
@@ -80,11 +60,7 @@ async fn an_sbom_attestation_is_no_signature() {
 async fn somebody_elses_signature_is_denied_as_that() {
     let stage = Stage::new().await;
     stage.sign(&signer()).await;
-    let decision = stage
-        .verifier(&signer())
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    let decision = stage.verifier(&signer()).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(codes(&decision), ["signature-wrong-key"]);
 }
 
@@ -95,17 +71,9 @@ async fn a_registry_that_limits_or_fails_decides_nothing() {
             let stage = Stage::new().await;
             let signer = signer();
             stage.sign(&signer).await;
-            stage
-                .registry
-                .set(|knobs| knobs.faults.push(Fault::always(path, status)));
-            let error = stage
-                .verifier(&signer)
-                .decide(&stage.image.to_image_ref())
-                .await
-                .unwrap_err();
-            let VerifyError::Store(error) = error else {
-                panic!("{path} {status}: {error}")
-            };
+            stage.registry.set(|knobs| knobs.faults.push(Fault::always(path, status)));
+            let error = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap_err();
+            let VerifyError::Store(error) = error else { panic!("{path} {status}: {error}") };
             let limited = matches!(error, StoreError::RateLimited { .. });
             assert_eq!(limited, status == 429, "{path} {status}: {error}");
         }
@@ -118,29 +86,13 @@ async fn an_image_that_is_not_there_or_not_itself_decides_nothing() {
     let signer = signer();
     stage.sign(&signer).await;
     let absent = stage.image.name().pin(touchmark_oci::Digest::of(b"absent"));
-    let error = stage
-        .verifier(&signer)
-        .decide(&absent.to_image_ref())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, VerifyError::Store(StoreError::NotFound { .. })),
-        "{error}"
-    );
+    let error = stage.verifier(&signer).decide(&absent.to_image_ref()).await.unwrap_err();
+    assert!(matches!(error, VerifyError::Store(StoreError::NotFound { .. })), "{error}");
 
     let path = format!("/manifests/{}", stage.image.digest());
-    stage
-        .registry
-        .set(|knobs| knobs.tampers.push((path, Tamper::Flip)));
-    let error = stage
-        .verifier(&signer)
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, VerifyError::Store(StoreError::Corrupt { .. })),
-        "{error}"
-    );
+    stage.registry.set(|knobs| knobs.tampers.push((path, Tamper::Flip)));
+    let error = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap_err();
+    assert!(matches!(error, VerifyError::Store(StoreError::Corrupt { .. })), "{error}");
 }
 
 #[tokio::test]
@@ -149,22 +101,12 @@ async fn a_dangling_or_altered_referrer_hides_nothing_and_is_reported() {
     let signer = signer();
     stage.attach_dangling();
     stage.sign(&signer).await;
-    let decision = stage
-        .verifier(&signer)
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    let decision = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(decision.verdict(), Verdict::Allow);
     assert_eq!(decision.evidence().rejected.len(), 1);
 
-    stage
-        .registry
-        .set(|knobs| knobs.tampers.push(("/blobs/".into(), Tamper::Flip)));
-    let decision = stage
-        .verifier(&signer)
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    stage.registry.set(|knobs| knobs.tampers.push(("/blobs/".into(), Tamper::Flip)));
+    let decision = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(codes(&decision), ["signature-unreadable"]);
 }
 
@@ -219,16 +161,8 @@ async fn one_new_digest_costs_few_requests() {
     let signer = signer();
     stage.sign(&signer).await;
     stage.registry.forget_requests();
-    let decision = stage
-        .verifier(&signer)
-        .decide(&stage.image.to_image_ref())
-        .await
-        .unwrap();
+    let decision = stage.verifier(&signer).decide(&stage.image.to_image_ref()).await.unwrap();
     assert_eq!(decision.verdict(), Verdict::Allow);
     // The manifest, the referrers by API and by fallback tag, the two legacy tags, the bundle's manifest and the bundle.
-    assert!(
-        stage.registry.requests().len() <= 7,
-        "{:?}",
-        stage.registry.requests()
-    );
+    assert!(stage.registry.requests().len() <= 7, "{:?}", stage.registry.requests());
 }

@@ -60,8 +60,6 @@ async fn a_table_without_its_evidence_is_an_error_and_no_pass() {
     std::fs::write(&path, table).unwrap();
     let error = run_policy_tests(stores(), &path).await.unwrap_err();
     assert!(matches!(error, PolicyTestError::Evidence { .. }), "{error}");
-    let error = run_policy_tests(stores(), &directory.path().join("absent"))
-        .await
-        .unwrap_err();
+    let error = run_policy_tests(stores(), &directory.path().join("absent")).await.unwrap_err();
     assert!(matches!(error, PolicyTestError::Read { .. }), "{error}");
 }

@@ -32,31 +32,19 @@ impl Stage {
             credentials: touchmark_registry::CredentialSource::Anonymous,
             ..RegistryOptions::default()
         };
-        options.http.retry = RetryPolicy {
-            max_attempts: 1,
-            ..RetryPolicy::default()
-        };
+        options.http.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
         let stores = Stores::new(options).unwrap();
         let config = Content::new(media_type::OCI_CONFIG, b"{}".to_vec());
         stores.push_blob(&name, &config).await.unwrap();
         let subject = ImageManifest::new(config.descriptor().clone(), Vec::new()).to_content();
-        stores
-            .push_manifest(&name, &subject, Some(&"v1".parse().unwrap()))
-            .await
-            .unwrap();
+        stores.push_manifest(&name, &subject, Some(&"v1".parse().unwrap())).await.unwrap();
         let image = name.pin(subject.digest().clone());
-        Self {
-            registry,
-            stores,
-            image,
-            subject,
-        }
+        Self { registry, stores, image, subject }
     }
 
     /// Attaches a signature, as a bundle.
     pub(crate) async fn sign(&self, signer: &Signer) {
-        self.attach(sign_image(signer, &self.image, &BTreeMap::new()).unwrap())
-            .await;
+        self.attach(sign_image(signer, &self.image, &BTreeMap::new()).unwrap()).await;
     }
 
     /// Attaches a signature, as cosign 2 does.
@@ -65,15 +53,9 @@ impl Stage {
         let tag = legacy_tags(self.image.digest()).unwrap().signatures;
         let change = |existing: Option<&Content>| {
             let stored = append_layer(existing, &layer, &Limits::default()).unwrap();
-            Ok(TagChange {
-                manifest: stored.manifest,
-                blobs: stored.blobs,
-            })
+            Ok(TagChange { manifest: stored.manifest, blobs: stored.blobs })
         };
-        self.stores
-            .update_tag(self.image.name(), &tag, &change)
-            .await
-            .unwrap();
+        self.stores.update_tag(self.image.name(), &tag, &change).await.unwrap();
     }
 
     /// Attaches a statement, as a bundle.
@@ -89,10 +71,7 @@ impl Stage {
         for blob in &stored.blobs {
             self.stores.push_blob(self.image.name(), blob).await.unwrap();
         }
-        self.stores
-            .push_manifest(self.image.name(), &stored.manifest, None)
-            .await
-            .unwrap();
+        self.stores.push_manifest(self.image.name(), &stored.manifest, None).await.unwrap();
     }
 
     /// Attaches a manifest whose only layer nobody ever pushed, as a registry may have it after a clean-up.
@@ -102,8 +81,7 @@ impl Stage {
         let mut manifest = ImageManifest::new(config, vec![layer]);
         manifest.subject = Some(self.subject.descriptor().clone());
         let manifest = manifest.to_content();
-        self.registry
-            .put_manifest("acme/app", None, manifest.media_type(), manifest.bytes());
+        self.registry.put_manifest("acme/app", None, manifest.media_type(), manifest.bytes());
     }
 
     /// A verifier that wants a signature by `signer`.

@@ -52,15 +52,7 @@ impl Running {
         let server = Server::reviews(Arc::clone(&shared), listener, tls);
         let (end, ended) = oneshot::channel::<()>();
         let task = tokio::spawn(server.serve(async { drop(ended.await) }));
-        Self {
-            address,
-            shared,
-            metrics,
-            certificates: watched,
-            directory,
-            end: Some(end),
-            task,
-        }
+        Self { address, shared, metrics, certificates: watched, directory, end: Some(end), task }
     }
 
     /// Starts a server that asks `decider`.
@@ -100,11 +92,8 @@ impl Running {
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (StatusCode, String) {
-        let request = self
-            .client()
-            .post(self.url(path))
-            .header("content-type", "application/json")
-            .body(body);
+        let request =
+            self.client().post(self.url(path)).header("content-type", "application/json").body(body);
         let response = request.send().await.unwrap();
         (response.status(), response.text().await.unwrap())
     }
@@ -140,16 +129,12 @@ impl Decide for Script {
             };
             match name.rsplit('/').next().unwrap_or_default() {
                 "signed" | "other" => Ok(answer(Verdict::Allow, &[], &[])),
-                "warned" => Ok(answer(
-                    Verdict::Warn,
-                    &["no signature, which will be needed"],
-                    &["signature-missing"],
-                )),
-                "unsigned" => Ok(answer(
-                    Verdict::Deny,
-                    &["found no signature by release"],
-                    &["signature-missing"],
-                )),
+                "warned" => {
+                    Ok(answer(Verdict::Warn, &["no signature, which will be needed"], &["signature-missing"]))
+                }
+                "unsigned" => {
+                    Ok(answer(Verdict::Deny, &["found no signature by release"], &["signature-missing"]))
+                }
                 "hangs" => std::future::pending().await,
                 "panics" => panic!("told to"),
                 _ => Err(Undecided("the registry is on fire".into())),
@@ -164,10 +149,7 @@ pub(crate) fn image(name: &str) -> String {
 }
 
 pub(crate) fn pod(images: &[&str]) -> Value {
-    let containers: Vec<_> = images
-        .iter()
-        .map(|image| json!({"name": "c", "image": image}))
-        .collect();
+    let containers: Vec<_> = images.iter().map(|image| json!({"name": "c", "image": image})).collect();
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}})
 }
 
@@ -192,7 +174,5 @@ pub(crate) fn review(operation: &str, object: &Value, old: &Value) -> Value {
 }
 
 pub(crate) fn message(answer: &Value) -> &str {
-    answer["response"]["status"]["message"]
-        .as_str()
-        .unwrap_or_default()
+    answer["response"]["status"]["message"].as_str().unwrap_or_default()
 }

@@ -42,49 +42,28 @@ impl Cluster {
         };
         let mut watched = Watched::new(files, Arc::clone(&server.metrics));
         watched.start().await.unwrap();
-        Self {
-            registry,
-            stores,
-            release,
-            policies,
-            watched,
-            server,
-        }
+        Self { registry, stores, release, policies, watched, server }
     }
 
     /// Pushes an image that is like no other.
     async fn push(&self, name: &str) -> PinnedRef {
         let repository = self.registry.name(&format!("acme/{name}"));
-        let config = Content::new(
-            media_type::OCI_CONFIG,
-            format!(r#"{{"name":"{name}"}}"#).into_bytes(),
-        );
+        let config = Content::new(media_type::OCI_CONFIG, format!(r#"{{"name":"{name}"}}"#).into_bytes());
         self.stores.push_blob(&repository, &config).await.unwrap();
         let manifest = ImageManifest::new(config.descriptor().clone(), Vec::new()).to_content();
-        self.stores
-            .push_manifest(&repository, &manifest, None)
-            .await
-            .unwrap();
+        self.stores.push_manifest(&repository, &manifest, None).await.unwrap();
         repository.pin(manifest.digest().clone())
     }
 
     async fn sign(&self, image: &PinnedRef, signer: &Signer) {
         let bundle = sign_image(signer, image, &BTreeMap::new()).unwrap();
         let subject = self.stores.fetch_manifest(image).await.unwrap();
-        let stored = store_bundle(
-            bundle,
-            subject.descriptor(),
-            None,
-            &touchmark_sigstore::Limits::default(),
-        )
-        .unwrap();
+        let stored =
+            store_bundle(bundle, subject.descriptor(), None, &touchmark_sigstore::Limits::default()).unwrap();
         for blob in &stored.blobs {
             self.stores.push_blob(image.name(), blob).await.unwrap();
         }
-        self.stores
-            .push_manifest(image.name(), &stored.manifest, None)
-            .await
-            .unwrap();
+        self.stores.push_manifest(image.name(), &stored.manifest, None).await.unwrap();
     }
 
     async fn ask(&self, image: impl ToString) -> Value {
@@ -115,25 +94,16 @@ fn write_policy(directory: &Path, glob: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_release_key_signed_is_admitted_and_nothing_else() {
     let cluster = Cluster::start().await;
-    let (signed, unsigned, other) = (
-        cluster.push("signed").await,
-        cluster.push("unsigned").await,
-        cluster.push("other").await,
-    );
+    let (signed, unsigned, other) =
+        (cluster.push("signed").await, cluster.push("unsigned").await, cluster.push("other").await);
     cluster.sign(&signed, &cluster.release).await;
     cluster.sign(&other, &signer()).await;
     assert!(cluster.allows(&signed).await);
     let answer = cluster.ask(&unsigned).await;
     assert_eq!(answer["response"]["allowed"], false);
-    assert_eq!(
-        answer["response"]["auditAnnotations"]["reasons"], "signature-missing",
-        "{answer}"
-    );
+    assert_eq!(answer["response"]["auditAnnotations"]["reasons"], "signature-missing", "{answer}");
     let answer = cluster.ask(&other).await;
-    assert_eq!(
-        answer["response"]["auditAnnotations"]["reasons"], "signature-wrong-key",
-        "{answer}"
-    );
+    assert_eq!(answer["response"]["auditAnnotations"]["reasons"], "signature-wrong-key", "{answer}");
     // The signature is about one digest; its name helps no other.
     let swapped = signed.name().pin(unsigned.digest().clone());
     assert!(!cluster.allows(&swapped).await);
@@ -149,10 +119,7 @@ async fn a_tag_is_refused_without_asking_the_registry() {
     cluster.sign(&signed, &cluster.release).await;
     cluster.registry.forget_requests();
     let answer = cluster.ask(format!("{}:v1", signed.name())).await;
-    assert!(
-        message(&answer).contains("image must be pinned by digest"),
-        "{answer}"
-    );
+    assert!(message(&answer).contains("image must be pinned by digest"), "{answer}");
     assert_eq!(cluster.registry.requests().len(), 0);
 }
 
@@ -173,9 +140,7 @@ async fn a_registry_that_refuses_is_no_denial_by_policy_and_no_permission() {
     let cluster = Cluster::start().await;
     let signed = cluster.push("signed").await;
     cluster.sign(&signed, &cluster.release).await;
-    cluster
-        .registry
-        .set(|knobs| knobs.faults = vec![Fault::always("/v2/", 403)]);
+    cluster.registry.set(|knobs| knobs.faults = vec![Fault::always("/v2/", 403)]);
     let answer = cluster.ask(&signed).await;
     assert_eq!(answer["response"]["allowed"], false);
     assert!(message(&answer).contains("could not decide"), "{answer}");
@@ -190,9 +155,7 @@ async fn a_registry_that_hangs_is_answered_for_before_the_deadline() {
     let cluster = Cluster::start().await;
     let signed = cluster.push("signed").await;
     cluster.sign(&signed, &cluster.release).await;
-    cluster
-        .registry
-        .set(|knobs| knobs.delay = Duration::from_secs(3600));
+    cluster.registry.set(|knobs| knobs.delay = Duration::from_secs(3600));
     let begun = Instant::now();
     let body = create(&pod(&[&signed.to_string()])).to_string();
     let (_, answer) = cluster.server.post("/validate?timeout=1s", body).await;
@@ -232,10 +195,7 @@ async fn a_policy_that_cannot_be_used_changes_nothing_and_is_counted_once() {
     assert!(cluster.allows(&signed).await && !cluster.allows(&unsigned).await);
     assert_eq!(cluster.server.read("/readyz").await.0, 200);
     let text = cluster.server.metrics.text();
-    assert!(
-        text.contains(r#"reloads_total{what="policy",result="failed"} 5"#),
-        "{text}"
-    );
+    assert!(text.contains(r#"reloads_total{what="policy",result="failed"} 5"#), "{text}");
     std::fs::write(&policy, good).unwrap();
     assert_eq!(cluster.watched.look(false).await, Reloaded::Unchanged);
 }
@@ -285,10 +245,7 @@ async fn a_server_does_not_start_without_a_usable_policy() {
         registry: RegistryOptions::default(),
         shared: Arc::clone(&server.shared),
     };
-    let error = Watched::new(files, Arc::clone(&server.metrics))
-        .start()
-        .await
-        .unwrap_err();
+    let error = Watched::new(files, Arc::clone(&server.metrics)).start().await.unwrap_err();
     assert!(error.to_string().contains("no policy is in"), "{error}");
 }
 
@@ -298,9 +255,7 @@ async fn evidence_that_came_too_late_is_there_at_the_next_try() {
     let signed = cluster.push("signed").await;
     cluster.sign(&signed, &cluster.release).await;
     cluster.registry.forget_requests();
-    cluster
-        .registry
-        .set(|knobs| knobs.delay = Duration::from_millis(400));
+    cluster.registry.set(|knobs| knobs.delay = Duration::from_millis(400));
     let body = create(&pod(&[&signed.to_string()])).to_string();
     let (_, answer) = cluster.server.post("/validate?timeout=600ms", body).await;
     assert!(answer.contains("could not decide in time"), "{answer}");

@@ -19,9 +19,8 @@ const SHIPPED: &str = "testdata/images/quickstart";
 pub(super) fn shipped() -> anyhow::Result<ImageRef> {
     let program = std::env::current_exe().unwrap_or_default();
     let places = std::iter::once(Path::new("")).chain(program.ancestors().skip(1));
-    let found: Option<PathBuf> = places
-        .map(|place| place.join(SHIPPED))
-        .find(|layout| layout.join("oci-layout").is_file());
+    let found: Option<PathBuf> =
+        places.map(|place| place.join(SHIPPED)).find(|layout| layout.join("oci-layout").is_file());
     let layout = found.ok_or_else(|| {
         Mistake::new(
             format!("the image that touchmark ships is not here: {SHIPPED}"),
@@ -29,9 +28,7 @@ pub(super) fn shipped() -> anyhow::Result<ImageRef> {
         )
     })?;
     let reference = format!("oci:{}:app", layout.display());
-    reference
-        .parse()
-        .with_context(|| format!("cannot use {reference}"))
+    reference.parse().with_context(|| format!("cannot use {reference}"))
 }
 
 /// Copies the image into a layout.
@@ -42,15 +39,7 @@ pub(super) async fn copy(
 ) -> anyhow::Result<PinnedRef> {
     let stores = context.stores();
     let pinned = stores.resolve(source).await?;
-    copy_image(
-        stores,
-        &pinned,
-        stores,
-        target.name(),
-        target.tag(),
-        stores.limits(),
-    )
-    .await?;
+    copy_image(stores, &pinned, stores, target.name(), target.tag(), stores.limits()).await?;
     Ok(target.name().pin(pinned.digest().clone()))
 }
 
@@ -64,17 +53,9 @@ pub(super) async fn tamper(
     let stores = context.stores();
     copy_image(stores, image, stores, target.name(), None, stores.limits()).await?;
     let changed = change(image, target.name(), context).await?;
-    stores
-        .push_manifest(target.name(), &changed, target.tag())
-        .await?;
+    stores.push_manifest(target.name(), &changed, target.tag()).await?;
     for referrer in stores.referrers(image).await?.manifests {
-        attach_copy(
-            &image.name().pin(referrer.digest),
-            target.name(),
-            &changed,
-            context,
-        )
-        .await?;
+        attach_copy(&image.name().pin(referrer.digest), target.name(), &changed, context).await?;
     }
     Ok(target.name().pin(changed.digest().clone()))
 }
@@ -83,18 +64,11 @@ pub(super) async fn tamper(
 async fn change(image: &PinnedRef, target: &ImageName, context: &Context) -> anyhow::Result<Content> {
     let mut manifest = image_manifest(image, context).await?;
     let limit = Limits::default().max_config_bytes;
-    let config = context
-        .stores()
-        .fetch_blob(image.name(), &manifest.config, limit)
-        .await?;
+    let config = context.stores().fetch_blob(image.name(), &manifest.config, limit).await?;
     let mut document: Value =
         serde_json::from_slice(config.bytes()).context("cannot read the image's configuration")?;
-    let Some(members) = document.as_object_mut() else {
-        bail!("the image's configuration is no object")
-    };
-    let run = members
-        .entry("config")
-        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let Some(members) = document.as_object_mut() else { bail!("the image's configuration is no object") };
+    let run = members.entry("config").or_insert_with(|| Value::Object(serde_json::Map::new()));
     if let Some(run) = run.as_object_mut() {
         run.insert("User".to_owned(), Value::from("0:0"));
         run.insert("Env".to_owned(), Value::from(vec!["TAMPERED=yes"]));
@@ -112,10 +86,7 @@ async fn image_manifest(image: &PinnedRef, context: &Context) -> anyhow::Result<
         match Manifest::parse(&content, &Limits::default())? {
             Manifest::Image(manifest) => return Ok(manifest),
             Manifest::Index(index) => {
-                let first = index
-                    .manifests
-                    .first()
-                    .with_context(|| format!("{image} is an empty index"))?;
+                let first = index.manifests.first().with_context(|| format!("{image} is an empty index"))?;
                 image = image.name().pin(first.digest.clone());
             }
         }
@@ -136,13 +107,8 @@ async fn attach_copy(
         return Ok(());
     };
     for layer in find_layers(&manifest, &limits()).layers {
-        let bundle = stores
-            .fetch_blob(
-                referrer.name(),
-                &layer.descriptor,
-                limits().max_bundle_bytes as u64,
-            )
-            .await?;
+        let bundle =
+            stores.fetch_blob(referrer.name(), &layer.descriptor, limits().max_bundle_bytes as u64).await?;
         let stored = store_bundle(bundle.into_bytes(), subject.descriptor(), None, &limits())?;
         for blob in &stored.blobs {
             stores.push_blob(target, blob).await?;

@@ -20,12 +20,7 @@ pub(super) struct Story<'a> {
 impl<'a> Story<'a> {
     /// Begins it. The images are called `tag` in their layouts.
     pub(super) fn new(context: &'a Context, dir: PathBuf, tag: Tag) -> Self {
-        Self {
-            context,
-            dir,
-            tag,
-            steps: 0,
-        }
+        Self { context, dir, tag, steps: 0 }
     }
 
     /// A file of the story.
@@ -73,11 +68,7 @@ impl<'a> Story<'a> {
 
     /// Where the story happens. Every path after this one is relative to it.
     pub(super) fn begin(&self) -> anyhow::Result<()> {
-        self.write(
-            &self
-                .style()
-                .paint(Tone::Faint, &format!("$ cd {}", self.dir.display())),
-        )
+        self.write(&self.style().paint(Tone::Faint, &format!("$ cd {}", self.dir.display())))
     }
 
     /// What to look at next.
@@ -86,10 +77,7 @@ impl<'a> Story<'a> {
         self.line(&format!(
             "\n{done} allowed as it was built, denied when changed or signed by somebody else."
         ))?;
-        self.write(&format!(
-            "Everything is in {}. To look further:",
-            self.dir.display()
-        ))?;
+        self.write(&format!("Everything is in {}. To look further:", self.dir.display()))?;
         self.line(&format!("   $ touchmark tree {}", self.image_reference()))?;
         self.line(&format!("   $ touchmark sbom {}", self.image_reference()))
     }
@@ -104,9 +92,7 @@ impl<'a> Story<'a> {
     }
 
     fn write(&self, text: &str) -> anyhow::Result<()> {
-        self.context
-            .progress()
-            .suspend(|| to_stdout(format!("{text}\n").as_bytes()))?;
+        self.context.progress().suspend(|| to_stdout(format!("{text}\n").as_bytes()))?;
         Ok(())
     }
 }
