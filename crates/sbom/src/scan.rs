@@ -132,7 +132,7 @@ pub fn scan_layer(
         match archive.next_entry() {
             Ok(None) => break,
             Ok(Some(entry)) => {
-                scanner.entry(&entry, &mut archive).map_err(|error| explain(error, &archive))?
+                scanner.entry(&entry, &mut archive).map_err(|error| explain(error, &archive))?;
             }
             Err(error) => return Err(explain(error, &archive)),
         }
