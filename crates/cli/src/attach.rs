@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use touchmark_attestation::{ResourceDescriptor, Statement};
 use touchmark_oci::{Content, Digest, PinnedRef, Tag};
-use touchmark_registry::{ImageStore as _, StoreError, TagChange};
+use touchmark_registry::{ImageStore as _, StoreError, TagChange, push_artifact};
 use touchmark_sign::{Signer, attest_legacy, sign_image, sign_legacy, sign_statement};
 use touchmark_sigstore::storage::{LegacyLayer, append_layer, legacy_tags, store_bundle};
 
@@ -111,11 +111,8 @@ async fn attach_bundle(
     bundle: Vec<u8>,
 ) -> anyhow::Result<Attached> {
     let stored = store_bundle(bundle, subject.descriptor(), None, &limits())?;
-    for blob in &stored.blobs {
-        context.stores().push_blob(image.name(), blob).await?;
-    }
-    context.stores().push_manifest(image.name(), &stored.manifest, None).await?;
-    Ok(Attached { place: "referrer".to_owned(), manifest: stored.manifest.digest().clone() })
+    let pushed = push_artifact(context.stores(), image.name(), &stored.manifest, &stored.blobs).await?;
+    Ok(Attached { place: "referrer".to_owned(), manifest: pushed.digest().clone() })
 }
 
 async fn append(

@@ -129,7 +129,7 @@ async fn scan_one(
 }
 
 /// Follows indexes to an image manifest for the platform.
-async fn find_manifest(
+pub(crate) async fn find_manifest(
     image: &PinnedRef,
     platform: Option<&Platform>,
     context: &Context,

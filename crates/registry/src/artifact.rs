@@ -1,6 +1,6 @@
 //! Pushing a small artifact whole.
 
-use touchmark_oci::{Content, ImageManifest, ImageName, PinnedRef};
+use touchmark_oci::{Content, ImageName, PinnedRef};
 
 use crate::{ImageStore, StoreError};
 
@@ -12,13 +12,12 @@ use crate::{ImageStore, StoreError};
 pub async fn push_artifact<S: ImageStore>(
     store: &S,
     name: &ImageName,
-    manifest: &ImageManifest,
+    manifest: &Content,
     blobs: &[Content],
 ) -> Result<PinnedRef, StoreError> {
     for blob in blobs {
         store.push_blob(name, blob).await?;
     }
-    let content = manifest.to_content();
-    store.push_manifest(name, &content, None).await?;
-    Ok(name.pin(content.digest().clone()))
+    store.push_manifest(name, manifest, None).await?;
+    Ok(name.pin(manifest.digest().clone()))
 }

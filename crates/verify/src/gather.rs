@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use touchmark_oci::{Content, Digest, Manifest, PinnedRef, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, Manifest, PinnedRef, Tag};
 use touchmark_registry::{ImageStore, StoreError};
 use touchmark_sigstore::storage::{Layer, find_layers, legacy_tags};
 use touchmark_sigstore::{Document, DocumentError, Evidence, EvidenceItem, Omission, Origin, Place};
@@ -13,6 +13,10 @@ use crate::{GatherLimits, VerifyError};
 /// What was gathered about one image.
 #[derive(Debug)]
 pub struct Gathered {
+    /// The image's manifest, as it is in the store.
+    pub subject: Content,
+    /// All that refers to it, whether or not it is evidence. Their artifact types are hints.
+    pub referrers: Vec<Descriptor>,
     /// The evidence.
     pub evidence: Evidence,
     /// Bytes of documents read for it.
@@ -34,7 +38,7 @@ pub async fn gather<S: ImageStore>(
 ) -> Result<Gathered, VerifyError> {
     let tags = legacy_tags(subject.digest())?;
     let gatherer = Gatherer { store, subject, limits, shared: Mutex::default() };
-    let (_subject, referred, signatures, attestations) = tokio::try_join!(
+    let (subject_content, (referrers, referred), signatures, attestations) = tokio::try_join!(
         store.fetch_manifest(subject),
         gatherer.referrers(),
         gatherer.legacy(&tags.signatures),
@@ -44,7 +48,8 @@ pub async fn gather<S: ImageStore>(
         vec![Place::Referrers, Place::LegacyTag(tags.signatures), Place::LegacyTag(tags.attestations)];
     let items = [referred, signatures, attestations].into_iter().flatten().collect();
     let Shared { bytes, omitted } = gatherer.into_shared();
-    Ok(Gathered { evidence: Evidence { subject: subject.clone(), items, searched, omitted }, bytes })
+    let evidence = Evidence { subject: subject.clone(), items, searched, omitted };
+    Ok(Gathered { subject: subject_content, referrers, evidence, bytes })
 }
 
 struct Gatherer<'a, S> {
@@ -62,19 +67,25 @@ struct Shared {
 }
 
 impl<S: ImageStore> Gatherer<'_, S> {
-    async fn referrers(&self) -> Result<Vec<EvidenceItem>, StoreError> {
+    /// The referrers, and the evidence among them.
+    async fn referrers(&self) -> Result<(Vec<Descriptor>, Vec<EvidenceItem>), StoreError> {
         let referrers = self.store.referrers(self.subject).await?;
         let listed = referrers.manifests.len();
         if referrers.truncated || listed > self.limits.max_documents {
             self.omit(&Place::Referrers, listed.saturating_sub(self.limits.max_documents).max(1));
         }
-        let manifests = referrers.manifests.into_iter().take(self.limits.max_documents);
-        let items = stream::iter(manifests)
-            .map(|descriptor| self.referrer(descriptor.digest))
+        let digests: Vec<Digest> = referrers
+            .manifests
+            .iter()
+            .take(self.limits.max_documents)
+            .map(|descriptor| descriptor.digest.clone())
+            .collect();
+        let items = stream::iter(digests)
+            .map(|digest| self.referrer(digest))
             .buffered(self.limits.concurrency)
             .try_collect::<Vec<_>>()
             .await?;
-        Ok(items.into_iter().flatten().collect())
+        Ok((referrers.manifests, items.into_iter().flatten().collect()))
     }
 
     async fn referrer(&self, digest: Digest) -> Result<Vec<EvidenceItem>, StoreError> {

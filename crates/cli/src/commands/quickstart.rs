@@ -13,7 +13,7 @@ use clap::Args;
 use touchmark_oci::{ImageRef, PinnedRef};
 use touchmark_policy::{Policy, PolicySet, Verdict};
 use touchmark_provenance::{BuildInputs, Platform, generate};
-use touchmark_sbom::{Inventory, cyclonedx, spdx};
+use touchmark_sbom::{cyclonedx, spdx};
 use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, Signer};
 use touchmark_verify::{GatherLimits, ImageVerifier, load_policies};
 
@@ -56,9 +56,9 @@ pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     story.begin()?;
     let image = take_image(&mut story, &source, context).await?;
     let signer = make_keys(&mut story)?;
-    let inventory = take_inventory(&mut story, &image, context).await?;
+    let sbom = take_inventory(&mut story, &image, context).await?;
     sign(&mut story, &image, &signer, context).await?;
-    attest(&mut story, &image, &signer, &inventory, context).await?;
+    attest(&mut story, &image, &signer, sbom, context).await?;
     let policies = write_policy(&mut story)?;
     verify(&mut story, &image, policies.clone(), context).await?;
     tamper(&mut story, &image, policies, context).await?;
@@ -114,11 +114,12 @@ fn write_key(prefix: &Path) -> anyhow::Result<PrivateKey> {
     Ok(key)
 }
 
+/// Gives the CycloneDX document, to be attested.
 async fn take_inventory(
     story: &mut Story<'_>,
     image: &PinnedRef,
     context: &Context,
-) -> anyhow::Result<Inventory> {
+) -> anyhow::Result<Vec<u8>> {
     let (cdx, spdx_file) = (story.path("sbom.cdx.json"), story.path("sbom.spdx.json"));
     story.step(
         "List what is in it",
@@ -126,7 +127,8 @@ async fn take_inventory(
     )?;
     let inventory = scan_image(image, None, context).await?;
     let options = document_options()?;
-    write_new(&cdx, &cyclonedx::to_json(&inventory, &options), Readers::Anyone)?;
+    let sbom = cyclonedx::to_json(&inventory, &options);
+    write_new(&cdx, &sbom, Readers::Anyone)?;
     write_new(&spdx_file, &spdx::to_json(&inventory, &options), Readers::Anyone)?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for package in inventory.packages() {
@@ -141,7 +143,7 @@ async fn take_inventory(
             inventory.gaps().len()
         ))?;
     }
-    Ok(inventory)
+    Ok(sbom)
 }
 
 async fn sign(
@@ -161,7 +163,7 @@ async fn attest(
     story: &mut Story<'_>,
     image: &PinnedRef,
     signer: &Signer,
-    inventory: &Inventory,
+    sbom: Vec<u8>,
     context: &Context,
 ) -> anyhow::Result<()> {
     story.step(
@@ -171,7 +173,7 @@ async fn attest(
             "COSIGN_PASSWORD=quickstart touchmark provenance --builder local --attest --key release.key oci:image:app",
         ],
     )?;
-    let sbom = state(image, &"cyclonedx".parse()?, cyclonedx::to_json(inventory, &document_options()?))?;
+    let sbom = state(image, &"cyclonedx".parse()?, sbom)?;
     for attached in attach::attest(context, signer, image, &sbom, StorageFormat::Bundle).await? {
         story.result(&format!("SBOM attestation {} ({})", attached.manifest, attached.place))?;
     }

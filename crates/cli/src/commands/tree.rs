@@ -75,10 +75,9 @@ pub(crate) async fn run(args: TreeArgs, context: &Context) -> anyhow::Result<Out
 
 async fn collect(image: &PinnedRef, context: &Context) -> anyhow::Result<Tree> {
     let stores = context.stores();
-    let manifest = stores.fetch_manifest(image).await?;
-    let evidence = gather(stores, image, &GatherLimits::default()).await?.evidence;
-    let mut attached = group(&evidence);
-    for referrer in stores.referrers(image).await?.manifests {
+    let gathered = gather(stores, image, &GatherLimits::default()).await?;
+    let mut attached = group(&gathered.evidence);
+    for referrer in gathered.referrers {
         let digest = referrer.digest.to_string();
         match attached.iter_mut().find(|known| known.manifest == digest) {
             Some(known) => known.artifact_type = referrer.artifact_type,
@@ -94,7 +93,7 @@ async fn collect(image: &PinnedRef, context: &Context) -> anyhow::Result<Tree> {
     if let Some(content) = stores.fetch_tag(image.name(), &tag).await? {
         attached.push(legacy_sbom(&Place::LegacyTag(tag), &content));
     }
-    let media_type = manifest.media_type().to_owned();
+    let media_type = gathered.subject.media_type().to_owned();
     Ok(Tree { schema: "touchmark.dev/tree/v1", image: image.to_string(), media_type, attached })
 }
 

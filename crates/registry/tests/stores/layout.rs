@@ -70,7 +70,7 @@ async fn several_images_are_listed_and_referrers_are_no_images() {
     let layout = layout();
     let first = push_image(&layout.store, &layout.name, "1", Some("v1")).await;
     let (manifest, blobs) = artifact("fine", &first);
-    push_artifact(&layout.store, &layout.name, &manifest, &blobs).await.unwrap();
+    push_artifact(&layout.store, &layout.name, &manifest.to_content(), &blobs).await.unwrap();
     let legacy = Tag::for_digest(first.digest(), ".sig").unwrap();
     push_image(&layout.store, &layout.name, "legacy", Some(legacy.as_str())).await;
     let pinned = layout.store.resolve(&layout.reference("")).await.unwrap();
@@ -89,7 +89,7 @@ async fn referrers_are_found_by_subject_and_by_the_fallback_tag() {
     let pinned = layout.name.pin(subject.digest().clone());
     assert_eq!(layout.store.referrers(&pinned).await.unwrap().manifests, []);
     let (manifest, blobs) = artifact("1", &subject);
-    push_artifact(&layout.store, &layout.name, &manifest, &blobs).await.unwrap();
+    push_artifact(&layout.store, &layout.name, &manifest.to_content(), &blobs).await.unwrap();
     let other = Descriptor::of(media_type::OCI_MANIFEST, b"elsewhere");
     let index =
         touchmark_oci::ImageIndex::new(vec![other.clone(), manifest.to_content().descriptor().clone()]);

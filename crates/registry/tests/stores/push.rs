@@ -175,7 +175,7 @@ async fn an_artifact_is_pushed_blobs_first() {
     let subject = push_image(&client(), &registry.name("a"), "x", None).await;
     registry.forget_requests();
     let (manifest, blobs) = artifact("fine", &subject);
-    push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap();
+    push_artifact(&client(), &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap();
     let puts: Vec<String> =
         registry.requests().into_iter().filter(|seen| seen.method == "PUT").map(|seen| seen.path).collect();
     assert_eq!(puts.len(), 3);

@@ -16,7 +16,7 @@ async fn signed(registry: &FakeRegistry, count: usize) -> (PinnedRef, Content) {
     let subject = push_image(&client(), &registry.name("a"), "x", None).await;
     for number in 0..count {
         let (manifest, blobs) = artifact(&number.to_string(), &subject);
-        push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap();
+        push_artifact(&client(), &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap();
     }
     (registry.name("a").pin(subject.digest().clone()), subject)
 }
@@ -61,7 +61,7 @@ async fn those_found_both_ways_are_listed_once() {
     let (image, subject) = signed(&registry, 2).await;
     registry.set(|knobs| knobs.referrers = ReferrersApi::Served);
     let (manifest, blobs) = artifact("later", &subject);
-    push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap();
+    push_artifact(&client(), &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap();
     assert_eq!(client().referrers(&image).await.unwrap().manifests.len(), 3);
 }
 
@@ -100,7 +100,8 @@ async fn a_push_is_no_success_while_the_listing_is_unknown() {
     let (_, subject) = signed(&registry, 0).await;
     registry.set(|knobs| knobs.faults = vec![Fault::always("/referrers/", 429).header("retry-after", "999")]);
     let (manifest, blobs) = artifact("x", &subject);
-    let error = push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap_err();
+    let error =
+        push_artifact(&client(), &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap_err();
     assert!(matches!(error, StoreError::RateLimited { .. }));
 }
 
@@ -182,7 +183,7 @@ async fn a_fallback_tag_that_is_an_image_is_an_error_and_stays() {
     let error = client().referrers(&image).await.unwrap_err();
     assert!(matches!(error, StoreError::InvalidResponse { fault: ResponseFault::NoIndex { .. }, .. }));
     let (manifest, blobs) = artifact("x", &subject);
-    push_artifact(&client(), &registry.name("a"), &manifest, &blobs).await.unwrap_err();
+    push_artifact(&client(), &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap_err();
     assert_eq!(registry.tag("a", tag.as_str()).unwrap(), subject.bytes());
 }
 
@@ -206,7 +207,7 @@ async fn what_a_registry_can_do_is_asked_once() {
     let client = client();
     for text in ["1", "2", "3"] {
         let (manifest, blobs) = artifact(text, &subject);
-        push_artifact(&client, &registry.name("a"), &manifest, &blobs).await.unwrap();
+        push_artifact(&client, &registry.name("a"), &manifest.to_content(), &blobs).await.unwrap();
     }
     assert_eq!(registry.count("GET", "/referrers/"), 1);
 }

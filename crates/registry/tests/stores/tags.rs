@@ -117,7 +117,7 @@ async fn eight_signers_of_one_process_leave_eight_signatures() {
         let (client, name, subject) = (client.clone(), registry.name("a"), subject.clone());
         tokio::spawn(async move {
             let (manifest, blobs) = artifact(&number.to_string(), &subject);
-            push_artifact(&client, &name, &manifest, &blobs).await.unwrap();
+            push_artifact(&client, &name, &manifest.to_content(), &blobs).await.unwrap();
         })
     });
     for signer in signers.collect::<Vec<_>>() {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use touchmark_oci::{Content, ImageManifest, ImageName, ImageRef, Limits, Manifest, PinnedRef};
-use touchmark_registry::{ImageStore as _, copy_image};
+use touchmark_oci::{Content, ImageName, ImageRef, Limits, Manifest, PinnedRef};
+use touchmark_registry::{ImageStore as _, copy_image, push_artifact};
 use touchmark_sigstore::storage::{find_layers, store_bundle};
 
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::keys::limits;
+use crate::source::find_manifest;
 
 /// Where the repository keeps the image.
 const SHIPPED: &str = "testdata/images/quickstart";
@@ -60,9 +61,9 @@ pub(super) async fn tamper(
     Ok(target.name().pin(changed.digest().clone()))
 }
 
-/// A manifest like the image's, or like the first one of an index, that runs as root.
+/// A manifest like the image's, or like the one for this machine of an index, that runs as root.
 async fn change(image: &PinnedRef, target: &ImageName, context: &Context) -> anyhow::Result<Content> {
-    let mut manifest = image_manifest(image, context).await?;
+    let (_, mut manifest) = find_manifest(image, None, context).await?;
     let limit = Limits::default().max_config_bytes;
     let config = context.stores().fetch_blob(image.name(), &manifest.config, limit).await?;
     let mut document: Value =
@@ -77,21 +78,6 @@ async fn change(image: &PinnedRef, target: &ImageName, context: &Context) -> any
     context.stores().push_blob(target, &changed).await?;
     manifest.config = changed.descriptor().clone();
     Ok(manifest.to_content())
-}
-
-async fn image_manifest(image: &PinnedRef, context: &Context) -> anyhow::Result<ImageManifest> {
-    let mut image = image.clone();
-    for _ in 0..=Limits::default().max_index_depth {
-        let content = context.stores().fetch_manifest(&image).await?;
-        match Manifest::parse(&content, &Limits::default())? {
-            Manifest::Image(manifest) => return Ok(manifest),
-            Manifest::Index(index) => {
-                let first = index.manifests.first().with_context(|| format!("{image} is an empty index"))?;
-                image = image.name().pin(first.digest.clone());
-            }
-        }
-    }
-    bail!("{image} is an index of indexes without end")
 }
 
 /// Attaches the bundles of a referrer to another manifest. Their bytes stay as they are.
@@ -110,10 +96,7 @@ async fn attach_copy(
         let bundle =
             stores.fetch_blob(referrer.name(), &layer.descriptor, limits().max_bundle_bytes as u64).await?;
         let stored = store_bundle(bundle.into_bytes(), subject.descriptor(), None, &limits())?;
-        for blob in &stored.blobs {
-            stores.push_blob(target, blob).await?;
-        }
-        stores.push_manifest(target, &stored.manifest, None).await?;
+        push_artifact(stores, target, &stored.manifest, &stored.blobs).await?;
     }
     Ok(())
 }
