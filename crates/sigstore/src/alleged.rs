@@ -29,7 +29,7 @@ impl Alleged {
     pub(crate) fn of(document: &Document) -> Self {
         match document {
             Document::LegacySignature(_) => Self::Signature,
-            Document::LegacyAttestation(envelope) => Self::by_envelope(envelope),
+            Document::LegacyAttestation { envelope, .. } => Self::by_envelope(envelope),
             Document::Bundle(bundle) => match bundle.content() {
                 BundleContent::Envelope(envelope) => Self::by_envelope(envelope),
                 BundleContent::Message(_) => Self::Signature,

@@ -4,12 +4,13 @@ use aws_lc_rs::digest as hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use sigstore_types::Artifact as WireArtifact;
 use touchmark_oci::Digest;
 
-use crate::verifier::{Message, Signed};
+use crate::verifier::{Message, Signed, wire_digest};
 use crate::{
-    Bundle, BundleContent, BundleError, JsonError, Limits, MessageDigestHint, Rejection, SignerHint,
-    Verified, Verifier, json,
+    Bundle, BundleContent, BundleError, JsonError, Limits, MessageDigestHint, Rejection, Verified, Verifier,
+    json,
 };
 
 /// A signature over a file. Nobody has checked it.
@@ -66,7 +67,7 @@ impl Verifier {
         let digest = artifact.digest();
         let message = artifact.message();
         let signed = match signature {
-            BlobSignature::Bare(bytes) => Signed::new(message, bytes, SignerHint::Key { hint: None }, 0),
+            BlobSignature::Bare(bytes) => Signed::bare(message, bytes, artifact.wire()),
             BlobSignature::Bundle(bundle) => bundled(bundle, artifact, message)?,
         };
         self.authenticate(&signed, |_| Ok(digest))
@@ -75,20 +76,16 @@ impl Verifier {
 
 fn bundled<'a>(
     bundle: &'a Bundle,
-    artifact: Artifact<'_>,
+    artifact: Artifact<'a>,
     message: Message<'a>,
 ) -> Result<Signed<'a>, Rejection> {
-    let signer = bundle.signer_hint();
-    if let SignerHint::Certificate { identity } = signer {
-        return Err(Rejection::KeylessNotSupported { identity });
-    }
     let BundleContent::Message(content) = bundle.content() else {
         return Err(Rejection::NotABlobSignature);
     };
     if let Some(hint) = &content.digest {
         artifact.check(hint)?;
     }
-    Ok(Signed::new(message, &content.signature, signer, bundle.log_entries()))
+    Ok(Signed::bundled_message(bundle, &content.signature, message, artifact.wire()))
 }
 
 impl<'a> Artifact<'a> {
@@ -104,6 +101,13 @@ impl<'a> Artifact<'a> {
             Self::Bytes(bytes) => Message::Borrowed(bytes),
             // A digest is hexadecimal by construction.
             Self::Digest(digest) => Message::Digest(hex::decode(digest.hex()).unwrap_or_default()),
+        }
+    }
+
+    fn wire(self) -> WireArtifact<'a> {
+        match self {
+            Self::Bytes(bytes) => WireArtifact::Blob(bytes),
+            Self::Digest(digest) => wire_digest(digest),
         }
     }
 

@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sigstore_types::{
-    DerCertificate, MediaType, MessageDigest, VerificationMaterial,
-    VerificationMaterialContent as MaterialContent,
+    Bundle as Wire, DerCertificate, DsseEnvelope, DsseSignature, MediaType, MessageDigest, PayloadBytes,
+    SignatureBytes, SignatureContent, VerificationMaterial, VerificationMaterialContent as MaterialContent,
 };
 use touchmark_attestation::{Envelope, EnvelopeError};
 
@@ -50,6 +50,7 @@ pub struct MessageSignature {
     pub signature: Vec<u8>,
     /// The artifact's digest as the bundle has it: algorithm and value. Nothing signed covers it.
     pub digest: Option<MessageDigestHint>,
+    wire_digest: Option<MessageDigest>,
 }
 
 /// The digest of the artifact as a bundle claims it, to find the artifact with and not to trust.
@@ -87,7 +88,7 @@ impl Bundle {
             return Err(BundleError::TooLarge { size: bytes.len(), limit: limits.max_bundle_bytes });
         }
         json::check(bytes, limits.max_json_depth)?;
-        let wire: Wire<'_> = serde_json::from_slice(bytes)?;
+        let wire: Shape<'_> = serde_json::from_slice(bytes)?;
         let version = wire.version()?;
         let material = parse_material(wire.verification_material, limits)?;
         let content = match (wire.dsse_envelope, wire.message_signature) {
@@ -126,6 +127,25 @@ impl Bundle {
         SignerHint::Certificate { identity: certificate.and_then(certificate_identity) }
     }
 
+    /// The bundle in the protocol's own form, for the checks that need all of it; `None` when its envelope has not exactly one signature,
+    /// which that form cannot express.
+    pub(crate) fn to_wire(&self) -> Option<Wire> {
+        let content = match &self.content {
+            BundleContent::Envelope(envelope) => SignatureContent::DsseEnvelope(wire_envelope(envelope)?),
+            BundleContent::Message(message) => SignatureContent::MessageSignature(wire_message(message)),
+        };
+        let media_type = match self.version {
+            BundleVersion::V01 => MediaType::Bundle0_1,
+            BundleVersion::V02 => MediaType::Bundle0_2,
+            BundleVersion::V03 => MediaType::Bundle0_3,
+        };
+        Some(Wire::new(media_type, self.material.clone(), content))
+    }
+
+    pub(crate) fn material(&self) -> &VerificationMaterial {
+        &self.material
+    }
+
     /// How many transparency log entries come with it.
     pub fn log_entries(&self) -> usize {
         self.material.tlog_entries.len()
@@ -137,6 +157,25 @@ impl Bundle {
     }
 }
 
+/// An envelope in the protocol's own form, which has one signature.
+pub(crate) fn wire_envelope(envelope: &Envelope) -> Option<DsseEnvelope> {
+    let [signature] = envelope.signatures() else { return None };
+    let signature = DsseSignature::new(
+        SignatureBytes::new(signature.signature.clone()),
+        sigstore_types::KeyId::new(signature.key_id.clone().unwrap_or_default()),
+    );
+    let payload = PayloadBytes::new(envelope.dangerous_payload().to_vec());
+    Some(DsseEnvelope::new(envelope.payload_type(), payload, signature))
+}
+
+fn wire_message(message: &MessageSignature) -> sigstore_types::MessageSignature {
+    let wire = sigstore_types::MessageSignature::new(SignatureBytes::new(message.signature.clone()));
+    match &message.wire_digest {
+        Some(digest) => wire.with_message_digest(digest.clone()),
+        None => wire,
+    }
+}
+
 /// The email address or URI in a certificate. Nobody has checked the certificate.
 pub(crate) fn certificate_identity(certificate: &DerCertificate) -> Option<String> {
     let info = sigstore_crypto::x509::parse_certificate_info(certificate).ok()?;
@@ -145,7 +184,7 @@ pub(crate) fn certificate_identity(certificate: &DerCertificate) -> Option<Strin
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire<'a> {
+struct Shape<'a> {
     media_type: Option<String>,
     #[serde(borrow)]
     verification_material: &'a RawValue,
@@ -155,7 +194,7 @@ struct Wire<'a> {
     message_signature: Option<&'a RawValue>,
 }
 
-impl Wire<'_> {
+impl Shape<'_> {
     fn version(&self) -> Result<BundleVersion, BundleError> {
         let found = self.media_type.as_deref().unwrap_or_default();
         match found.parse::<MediaType>() {
@@ -198,20 +237,20 @@ fn parse_material(raw: &RawValue, limits: &Limits) -> Result<VerificationMateria
 struct MessageWire<'a> {
     #[serde(borrow)]
     message_digest: Option<&'a RawValue>,
-    signature: sigstore_types::SignatureBytes,
+    signature: SignatureBytes,
 }
 
 fn parse_message(raw: &RawValue) -> Result<MessageSignature, BundleError> {
     let wire: MessageWire<'_> = serde_json::from_str(raw.get())?;
-    let digest = match wire.message_digest.map(RawValue::get) {
+    let wire_digest: Option<MessageDigest> = match wire.message_digest.map(RawValue::get) {
         None | Some("{}" | "null") => None,
-        Some(text) => {
-            let digest: MessageDigest = serde_json::from_str(text)?;
-            let value = digest.digest.as_bytes().to_vec();
-            Some(MessageDigestHint { algorithm: digest.algorithm.to_string(), value })
-        }
+        Some(text) => Some(serde_json::from_str(text)?),
     };
-    Ok(MessageSignature { signature: wire.signature.as_bytes().to_vec(), digest })
+    let digest = wire_digest.as_ref().map(|digest| MessageDigestHint {
+        algorithm: digest.algorithm.to_string(),
+        value: digest.digest.as_bytes().to_vec(),
+    });
+    Ok(MessageSignature { signature: wire.signature.as_bytes().to_vec(), digest, wire_digest })
 }
 
 /// Why bytes are no bundle.

@@ -8,7 +8,7 @@ use touchmark_attestation::Envelope;
 use touchmark_oci::{Digest, PinnedRef, Tag};
 
 use crate::storage::LayerKind;
-use crate::{Bundle, DocumentError, Limits, SimpleSigning, json};
+use crate::{Bundle, DocumentError, LegacyMaterial, Limits, SimpleSigning, json};
 
 /// What was found about one image. Nothing in it is verified.
 #[derive(Debug, Clone)]
@@ -82,7 +82,12 @@ pub enum Document {
     /// A layer of a legacy `.sig` manifest.
     LegacySignature(Box<SimpleSigning>),
     /// A layer of a legacy `.att` manifest.
-    LegacyAttestation(Box<Envelope>),
+    LegacyAttestation {
+        /// The envelope.
+        envelope: Box<Envelope>,
+        /// Certificate, log entry and timestamp beside it.
+        material: Box<LegacyMaterial>,
+    },
     /// Something that should be one of these and is not.
     Malformed(Arc<DocumentError>),
 }
@@ -103,9 +108,10 @@ impl Document {
             LayerKind::SimpleSigning => SimpleSigning::parse(bytes, annotations, limits)
                 .map(|layer| Self::LegacySignature(Box::new(layer)))
                 .map_err(Into::into),
-            LayerKind::Envelope => {
-                read_envelope(bytes, limits).map(|envelope| Self::LegacyAttestation(Box::new(envelope)))
-            }
+            LayerKind::Envelope => read_envelope(bytes, limits).map(|envelope| Self::LegacyAttestation {
+                envelope: Box::new(envelope),
+                material: Box::new(LegacyMaterial::of(annotations)),
+            }),
         };
         document.unwrap_or_else(Self::malformed)
     }

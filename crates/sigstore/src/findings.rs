@@ -7,7 +7,7 @@ use serde_json::Value;
 use touchmark_attestation::Statement;
 use touchmark_oci::PinnedRef;
 
-use crate::{Alleged, KeyId, Omission, Origin, Place, Rejection, Verified};
+use crate::{Alleged, Certificate, KeyId, Omission, Origin, Place, Rejection, Verified};
 
 /// The result of verifying an [`crate::Evidence`]: what is authentic, and why the rest is not.
 #[derive(Debug)]
@@ -95,39 +95,15 @@ pub enum Claim {
 pub enum Signer {
     /// The holder of this key.
     Key(KeyId),
+    /// Whom this certificate was issued to.
+    Certificate(Box<Certificate>),
 }
 
 impl fmt::Display for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(id) => write!(f, "key {id}"),
+            Self::Certificate(certificate) => certificate.fmt(f),
         }
     }
-}
-
-/// How far a claim is proven beyond its signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Proof {
-    /// What is known from transparency logs.
-    pub log: LogProof,
-}
-
-impl Proof {
-    pub(crate) fn new(log: LogProof) -> Self {
-        Self { log }
-    }
-}
-
-/// What is known from transparency logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LogProof {
-    /// No entry was shown.
-    NotShown,
-    /// Entries were shown and nobody verified them: there is no trusted log to verify them with.
-    NotVerified {
-        /// How many.
-        entries: usize,
-    },
 }

@@ -3,15 +3,20 @@
 mod alleged;
 mod blob;
 mod bundle;
+mod certificate;
 mod evidence;
 mod findings;
 mod json;
 mod key;
+mod legacy;
 mod limits;
+mod proof;
+mod prove;
 mod rejection;
 mod simple_signing;
 mod statement;
 pub mod storage;
+mod trust_root;
 mod verified;
 mod verifier;
 
@@ -21,16 +26,19 @@ pub use bundle::{
     BUNDLE_V03, Bundle, BundleContent, BundleError, BundleVersion, MessageDigestHint, MessageSignature,
     SignerHint,
 };
+pub use certificate::{Certificate, FulcioExtension, SubjectName, UnknownExtension};
 pub use evidence::{Document, Evidence, EvidenceItem, Omission, Origin, Place};
-pub use findings::{Claim, Finding, Findings, LogProof, Proof, Rejected, Signer};
+pub use findings::{Claim, Finding, Findings, Rejected, Signer};
 pub use json::JsonError;
 pub use key::{KeyAlgorithm, KeyError, KeyId, PublicKey};
-pub use limits::Limits;
-pub use rejection::{DocumentError, Rejection};
-pub use simple_signing::{
-    CERTIFICATE_ANNOTATION, LOG_ANNOTATION, SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimpleSigning,
-    SimpleSigningError,
+pub use legacy::{
+    CERTIFICATE_ANNOTATION, LOG_ANNOTATION, LegacyMaterial, LegacyMaterialError, TIMESTAMP_ANNOTATION,
 };
+pub use limits::Limits;
+pub use proof::{Inclusion, LogEntry, LogProof, Proof, ProvenTime, TimeSource};
+pub use rejection::{DocumentError, Promise, Rejection};
+pub use simple_signing::{SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimpleSigning, SimpleSigningError};
 pub use statement::{PayloadError, parse_statement};
+pub use trust_root::{TrustRoot, TrustRootError, TrustRootSummary};
 pub use verified::Verified;
 pub use verifier::Verifier;

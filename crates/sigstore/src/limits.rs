@@ -10,6 +10,8 @@ pub struct Limits {
     pub max_payload_bytes: usize,
     /// Bytes of a text with public keys in PEM.
     pub max_key_text_bytes: usize,
+    /// Bytes of a trust root. The public good instance's has 7 KB.
+    pub max_trust_root_bytes: usize,
     /// How deep the JSON of a document may nest.
     pub max_json_depth: usize,
     /// Layers of one `.sig` or `.att` manifest, as cosign has it.
@@ -26,6 +28,7 @@ impl Default for Limits {
             max_bundle_bytes: 128 << 20,
             max_payload_bytes: 1 << 20,
             max_key_text_bytes: 1 << 20,
+            max_trust_root_bytes: 4 << 20,
             max_json_depth: 100,
             max_layers: 1000,
             max_log_entries: 32,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use touchmark_attestation::EnvelopeError;
 use touchmark_oci::{ContentError, Digest, ManifestError};
 
-use crate::{BundleError, JsonError, KeyAlgorithm, KeyId, PayloadError, SimpleSigningError};
+use crate::prove::Broken;
+use crate::{BundleError, JsonError, KeyAlgorithm, KeyId, PayloadError, Signer, SimpleSigningError};
 
 /// Why a document proves nothing. One variant for each promise that can be broken.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -17,11 +18,21 @@ pub enum Rejection {
         /// What is wrong with it.
         source: Arc<DocumentError>,
     },
-    /// Signed with a certificate, which this version cannot verify. It may be perfectly valid.
-    #[error("signed keyless{}, which cannot be verified with a key", by(identity.as_deref()))]
-    KeylessNotSupported {
+    /// Signed with a certificate, where nobody said which certificate authorities to trust. It may be perfectly valid.
+    #[error("signed keyless{}, which takes a trust root to verify", by(identity.as_deref()))]
+    NoTrustRoot {
         /// Who the certificate says signed; nobody has checked that.
         identity: Option<String>,
+    },
+    /// Signed with a certificate, or shown with log entries or timestamps, of which something does not hold.
+    #[error("{promise}{}", by(identity.as_deref()))]
+    NotProven {
+        /// Who the certificate says signed; not proven.
+        identity: Option<String>,
+        /// What does not hold.
+        promise: Promise,
+        /// In detail.
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// A bundle whose envelope has several signatures, or none: its log entries and timestamps can belong to one only.
     #[error("bundle's envelope has {count} signatures, expected one")]
@@ -57,28 +68,28 @@ pub enum Rejection {
         tried: usize,
     },
     /// Signed by a known key, and something else than an in-toto statement.
-    #[error("payload signed by key {signer} has type {found:?}, expected {wanted:?}")]
+    #[error("payload signed by {signer} has type {found:?}, expected {wanted:?}")]
     WrongPayloadType {
         /// Who signed it.
-        signer: KeyId,
+        signer: Signer,
         /// As the envelope says.
         found: String,
         /// The type that is read.
         wanted: &'static str,
     },
     /// Signed by a known key, and no valid statement.
-    #[error("payload signed by key {signer} is malformed")]
+    #[error("payload signed by {signer} is malformed")]
     MalformedPayload {
         /// Who signed it.
-        signer: KeyId,
+        signer: Signer,
         /// What is wrong with it.
         source: Arc<PayloadError>,
     },
     /// Signed by a known key, about something else.
-    #[error("signed by key {signer} for {}, not for {wanted}", found.join(", "))]
+    #[error("signed by {signer} for {}, not for {wanted}", found.join(", "))]
     WrongSubject {
         /// Who signed it.
-        signer: KeyId,
+        signer: Signer,
         /// What it is about, as `algorithm:hex`; the first few.
         found: Vec<String>,
         /// What was asked about.
@@ -98,6 +109,76 @@ pub enum Rejection {
         /// The digest of the artifact given.
         wanted: String,
     },
+}
+
+impl Rejection {
+    pub(crate) fn not_proven(identity: Option<String>, broken: Broken) -> Self {
+        let Broken { promise, source } = broken;
+        Self::NotProven { identity, promise, source }
+    }
+}
+
+/// What a document with a certificate, log entries or timestamps promises: one name for each check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Promise {
+    /// The document has the members that its version asks for.
+    #[error("document does not have the form that its version asks for")]
+    Structure,
+    /// The signature is by the certificate's key, over these bytes.
+    #[error("signature was not made with the certificate's key")]
+    Signature,
+    /// The signature is about the artifact asked about.
+    #[error("signature is about another artifact")]
+    Artifact,
+    /// The certificate can be read.
+    #[error("certificate cannot be read")]
+    CertificateForm,
+    /// The certificate chains to an authority of the trust root, and is for signing code.
+    #[error("certificate does not chain to the trust root")]
+    CertificateChain,
+    /// An authority of the trust root was valid at that time.
+    #[error("no certificate authority of the trust root was valid then")]
+    CertificateAuthority,
+    /// The certificate was valid at every proven time.
+    #[error("certificate was not valid when it signed")]
+    CertificateValidity,
+    /// A certificate transparency log of the trust root signed for the certificate (SCT).
+    #[error("certificate has no valid signed certificate timestamp")]
+    CertificateLogged,
+    /// The log entry is of a log that the trust root lists.
+    #[error("log entry is of a log that the trust root does not list")]
+    KnownLog,
+    /// The entry is in the log.
+    #[error("log entry is not proven to be in its log")]
+    InclusionProof,
+    /// The log signed the head of its tree.
+    #[error("checkpoint is not signed by the log, or is of another tree")]
+    Checkpoint,
+    /// The log signed its promise to include the entry.
+    #[error("log's promise to include the entry is not valid")]
+    InclusionPromise,
+    /// The entry describes this signature.
+    #[error("log entry describes another signature")]
+    LogEntry,
+    /// The entry can be read.
+    #[error("log entry cannot be read")]
+    LogEntryForm,
+    /// No entry is there twice.
+    #[error("log entry is there twice")]
+    LogEntryOnce,
+    /// The log's time is within the certificate's validity and not in the future.
+    #[error("log's time is outside the certificate's validity, or in the future")]
+    IntegratedTime,
+    /// A timestamp authority of the trust root signed this signature's timestamp.
+    #[error("timestamp is not valid")]
+    Timestamp,
+    /// The timestamp authority was valid at the time that it signed.
+    #[error("timestamp authority was not valid then")]
+    TimestampAuthority,
+    /// Somebody proves when the signature was made.
+    #[error("nothing proves when the signature was made")]
+    ProvenTime,
 }
 
 /// Why bytes are not the document that their media type promises.

@@ -10,19 +10,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sigstore_types::DerCertificate;
 use touchmark_oci::Digest;
 
-use crate::{JsonError, Limits, SignerHint, json};
+use crate::{JsonError, LegacyMaterial, Limits, json};
 
 /// The media type of a layer.
 pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// The layer annotation with the signature, in base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// The layer annotation with the signing certificate, in PEM.
-pub const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
-/// The layer annotation with the promise of a transparency log.
-pub const LOG_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
 
 /// The only `critical.type` that cosign writes and reads.
 const TYPE: &str = "cosign container image signature";
@@ -33,8 +28,7 @@ pub struct SimpleSigning {
     payload: Vec<u8>,
     parsed: Payload,
     signature: Vec<u8>,
-    certificate: Option<String>,
-    has_log_entry: bool,
+    material: LegacyMaterial,
 }
 
 /// The payload
@@ -80,8 +74,7 @@ impl SimpleSigning {
         let signature = STANDARD.decode(signature).map_err(|source| SimpleSigningError::Base64 { source })?;
         let mut parsed = Self::unsigned(payload, limits)?;
         parsed.signature = signature;
-        parsed.certificate = annotations.get(CERTIFICATE_ANNOTATION).filter(|text| !text.is_empty()).cloned();
-        parsed.has_log_entry = annotations.contains_key(LOG_ANNOTATION);
+        parsed.material = LegacyMaterial::of(annotations);
         Ok(parsed)
     }
 
@@ -97,7 +90,7 @@ impl SimpleSigning {
             return Err(SimpleSigningError::Type { found });
         }
         let payload = payload.to_vec();
-        Ok(Self { payload, parsed, signature: Vec::new(), certificate: None, has_log_entry: false })
+        Ok(Self { payload, parsed, signature: Vec::new(), material: LegacyMaterial::default() })
     }
 
     /// The payload that says "the image with `digest`, known as `reference`, is ours", byte for byte as cosign writes it. Not signed yet.
@@ -133,22 +126,10 @@ impl SimpleSigning {
         self.parsed.optional.clone().unwrap_or_default()
     }
 
-    /// Who the layer says has signed: whoever the certificate beside it names, if there is one.
-    pub(crate) fn signer_hint(&self) -> SignerHint {
-        match &self.certificate {
-            Some(text) => SignerHint::Certificate { identity: identity(text) },
-            None => SignerHint::Key { hint: None },
-        }
+    /// Certificate, log entry and timestamp beside it.
+    pub(crate) fn material(&self) -> &LegacyMaterial {
+        &self.material
     }
-
-    pub(crate) fn has_log_entry(&self) -> bool {
-        self.has_log_entry
-    }
-}
-
-fn identity(certificate: &str) -> Option<String> {
-    let block = pem::parse(certificate).ok()?;
-    crate::bundle::certificate_identity(&DerCertificate::new(block.into_contents()))
 }
 
 /// Why a layer is no simple signing payload.

@@ -2,24 +2,31 @@
 
 use std::sync::Arc;
 
+use sigstore_types::{
+    Artifact as WireArtifact, ArtifactDigest, HashAlgorithm, SignatureBytes, SignatureContent,
+};
 use touchmark_attestation::{Envelope, IN_TOTO_PAYLOAD, Statement, predicate_types};
 use touchmark_oci::{Digest, PinnedRef};
 
+use crate::bundle::wire_envelope;
+use crate::prove::{self, Broken, Exhibit};
 use crate::{
-    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, Limits, LogProof,
-    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, Verified,
-    parse_statement,
+    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, LegacyMaterial, Limits,
+    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, TrustRoot,
+    Verified, parse_statement,
 };
 
 /// How many foreign digests a [`Rejection::WrongSubject`] names.
 const SUBJECTS_SHOWN: usize = 4;
 
-/// Verifies with a fixed set of keys. Pure: the same evidence gives the same findings, always.
+/// Verifies with a fixed set of keys and, where certificates are to count, a trust root. Pure: the same evidence gives the same
+/// findings, always.
 ///
 /// There is nothing to switch off.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     keys: Vec<PublicKey>,
+    trust_root: Option<Arc<TrustRoot>>,
     limits: Limits,
 }
 
@@ -32,7 +39,14 @@ impl Verifier {
                 known.push(key);
             }
         }
-        Self { keys: known, limits }
+        Self { keys: known, trust_root: None, limits }
+    }
+
+    /// The same, trusting the authorities and logs of `trust_root`: certificates count then, and log entries and timestamps prove.
+    #[must_use]
+    pub fn with_trust_root(mut self, trust_root: Arc<TrustRoot>) -> Self {
+        self.trust_root = Some(trust_root);
+        self
     }
 
     /// The keys that it knows.
@@ -66,12 +80,15 @@ impl Verifier {
         let wanted = subject.digest();
         match document {
             Document::Bundle(bundle) => self
-                .authenticate(&Signed::bundled_envelope(bundle)?, |payload| self.read_claim(payload, wanted)),
+                .authenticate(&Signed::bundled_envelope(bundle, wanted)?, |payload| {
+                    self.read_claim(payload, wanted)
+                }),
             Document::LegacySignature(layer) => {
                 self.authenticate(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
             }
-            Document::LegacyAttestation(envelope) => {
-                self.authenticate(&Signed::envelope(envelope), |payload| self.read_claim(payload, wanted))
+            Document::LegacyAttestation { envelope, material } => {
+                let signed = Signed::legacy_envelope(envelope, material, wanted);
+                self.authenticate(&signed, |payload| self.read_claim(payload, wanted))
             }
             Document::Malformed(source) => Err(Rejection::Malformed { source: Arc::clone(source) }),
         }
@@ -86,38 +103,61 @@ impl Verifier {
         artifact: &Digest,
         bundle: &Bundle,
     ) -> Result<Vec<Verified<Statement>>, Rejection> {
-        self.authenticate(&Signed::bundled_envelope(bundle)?, |payload| {
+        self.authenticate(&Signed::bundled_envelope(bundle, artifact)?, |payload| {
             self.read_statement(payload, artifact)
         })
     }
 
-    /// Finds out which known keys signed, has the value read from what they signed, and vouches for it.
+    /// Finds out who signed, has the value read from what they signed, and vouches for it.
     ///
-    /// The only caller of [`Verified::new`]. Promise 1 is kept by `signers`, promise 4 by `read`; promises 2 and 3 are empty: nothing
-    /// signed with a certificate comes here, and no log entry counts as proof.
+    /// The only caller of [`Verified::new`]. Promises 1 to 3 are kept by `signers`, promise 4 by `read`.
     pub(crate) fn authenticate<T: Clone>(
         &self,
         signed: &Signed<'_>,
         read: impl FnOnce(&Payload<'_>) -> Result<T, Unfit>,
     ) -> Result<Vec<Verified<T>>, Rejection> {
-        let signers: Vec<&PublicKey> = self.keys.iter().filter(|key| signed.is_by(key)).collect();
-        let first = signers.first().ok_or_else(|| self.unknown_signer(signed))?;
+        let signers = self.signers(signed)?;
+        let (first, _) = signers.first().ok_or_else(|| self.unknown_signer(signed))?;
         let value = read(&signed.payload).map_err(|unfit| unfit.signed_by(first))?;
-        let log = match signed.log_entries {
-            0 => LogProof::NotShown,
-            entries => LogProof::NotVerified { entries },
+        let vouch = |(signer, proof)| Verified::new(value.clone(), signer, proof);
+        Ok(signers.into_iter().map(vouch).collect())
+    }
+
+    /// The known keys that made the signature, or else the holder of the certificate that did, each with what more is proven. None
+    /// when nobody known did.
+    fn signers(&self, signed: &Signed<'_>) -> Result<Vec<(Signer, Proof)>, Rejection> {
+        let keys = self.keys.iter().filter(|key| !signed.is_certified_bundle() && signed.is_by(key));
+        let keyed: Vec<_> = keys
+            .map(|key| Ok((Signer::Key(key.id().clone()), self.proof_beside(key, signed)?)))
+            .collect::<Result<_, Rejection>>()?;
+        let SignerHint::Certificate { identity } = &signed.signer else { return Ok(keyed) };
+        let Some(trust_root) = self.trust_root.as_ref().filter(|_| keyed.is_empty()) else {
+            return Ok(keyed);
         };
-        let vouch = |key: &&PublicKey| {
-            Verified::new(value.clone(), Signer::Key(key.id().clone()), Proof::new(log.clone()))
-        };
-        Ok(signers.iter().map(vouch).collect())
+        let broken = |broken| Rejection::not_proven(identity.clone(), broken);
+        let exhibit = signed.exhibit().map_err(broken)?;
+        match trust_root.prove_certified(exhibit) {
+            Ok((certificate, proof)) => Ok(vec![(Signer::Certificate(Box::new(certificate)), proof)]),
+            Err(error) => Err(broken(error)),
+        }
+    }
+
+    /// What the log entries and timestamps beside a key's signature prove.
+    fn proof_beside(&self, key: &PublicKey, signed: &Signed<'_>) -> Result<Proof, Rejection> {
+        match &self.trust_root {
+            Some(trust_root) if signed.shows_more_than_the_signer() => {
+                let proof = signed.exhibit().and_then(|exhibit| trust_root.prove_keyed(exhibit, key));
+                proof.map_err(|broken| Rejection::not_proven(None, broken))
+            }
+            _ => Ok(Proof::signature_only(signed.log_entries)),
+        }
     }
 
     fn unknown_signer(&self, signed: &Signed<'_>) -> Rejection {
         let tried = self.keys.len();
         let hint = match &signed.signer {
             SignerHint::Certificate { identity } => {
-                return Rejection::KeylessNotSupported { identity: identity.clone() };
+                return Rejection::NoTrustRoot { identity: identity.clone() };
             }
             SignerHint::Key { hint } => hint.clone(),
         };
@@ -164,6 +204,18 @@ pub(crate) struct Signed<'a> {
     payload: Payload<'a>,
     signer: SignerHint,
     log_entries: usize,
+    form: Form<'a>,
+    /// What the whole is about, in the protocol's own form.
+    artifact: WireArtifact<'a>,
+}
+
+/// Where certificate, log entries and timestamps are.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    Bare,
+    Bundle(&'a Bundle),
+    LegacySignature(&'a SimpleSigning),
+    LegacyEnvelope(&'a Envelope, &'a LegacyMaterial),
 }
 
 /// The bytes that a signature is over.
@@ -180,20 +232,35 @@ pub(crate) enum Payload<'a> {
 }
 
 impl<'a> Signed<'a> {
-    pub(crate) fn new(
-        message: Message<'a>,
-        signature: &'a [u8],
-        signer: SignerHint,
-        log_entries: usize,
-    ) -> Self {
-        Self { message, signatures: vec![signature], payload: Payload::Other, signer, log_entries }
+    /// A signature over a file, with no more than the signature.
+    pub(crate) fn bare(message: Message<'a>, signature: &'a [u8], artifact: WireArtifact<'a>) -> Self {
+        Self {
+            message,
+            signatures: vec![signature],
+            payload: Payload::Other,
+            signer: SignerHint::Key { hint: None },
+            log_entries: 0,
+            form: Form::Bare,
+            artifact,
+        }
     }
 
-    fn bundled_envelope(bundle: &'a Bundle) -> Result<Self, Rejection> {
-        let signer = bundle.signer_hint();
-        if let SignerHint::Certificate { identity } = signer {
-            return Err(Rejection::KeylessNotSupported { identity });
+    /// A signature over a file, in a bundle.
+    pub(crate) fn bundled_message(
+        bundle: &'a Bundle,
+        signature: &'a [u8],
+        message: Message<'a>,
+        artifact: WireArtifact<'a>,
+    ) -> Self {
+        Self {
+            signer: bundle.signer_hint(),
+            log_entries: bundle.log_entries(),
+            form: Form::Bundle(bundle),
+            ..Self::bare(message, signature, artifact)
         }
+    }
+
+    fn bundled_envelope(bundle: &'a Bundle, about: &Digest) -> Result<Self, Rejection> {
         let envelope = match bundle.content() {
             BundleContent::Envelope(envelope) => envelope,
             BundleContent::Message(_) => return Err(Rejection::BlobSignature),
@@ -202,29 +269,71 @@ impl<'a> Signed<'a> {
         if count != 1 {
             return Err(Rejection::SignatureCount { count });
         }
-        Ok(Self { signer, log_entries: bundle.log_entries(), ..Self::envelope(envelope) })
+        let (signer, log_entries) = (bundle.signer_hint(), bundle.log_entries());
+        Ok(Self { signer, log_entries, form: Form::Bundle(bundle), ..Self::envelope(envelope, about) })
     }
 
-    fn envelope(envelope: &'a Envelope) -> Self {
+    fn legacy_envelope(envelope: &'a Envelope, material: &'a LegacyMaterial, about: &Digest) -> Self {
+        let (signer, log_entries) = (material.signer_hint(), material.log_entries());
+        let form = Form::LegacyEnvelope(envelope, material);
+        Self { signer, log_entries, form, ..Self::envelope(envelope, about) }
+    }
+
+    fn envelope(envelope: &'a Envelope, about: &Digest) -> Self {
+        let (payload_type, bytes) = (envelope.payload_type(), envelope.dangerous_payload());
         Self {
             message: Message::Encoded(envelope.pae()),
-            signatures: envelope
-                .signatures()
-                .iter()
-                .map(|signature| signature.signature.as_slice())
-                .collect(),
-            payload: Payload::Envelope {
-                payload_type: envelope.payload_type(),
-                bytes: envelope.dangerous_payload(),
-            },
+            signatures: envelope.signatures().iter().map(|one| one.signature.as_slice()).collect(),
+            payload: Payload::Envelope { payload_type, bytes },
             signer: SignerHint::Key { hint: None },
             log_entries: 0,
+            form: Form::Bare,
+            artifact: wire_digest(about),
         }
     }
 
     fn simple_signing(layer: &'a SimpleSigning) -> Self {
-        let message = Message::Borrowed(layer.dangerous_payload());
-        Self::new(message, layer.signature(), layer.signer_hint(), usize::from(layer.has_log_entry()))
+        let payload = layer.dangerous_payload();
+        Self {
+            signer: layer.material().signer_hint(),
+            log_entries: layer.material().log_entries(),
+            form: Form::LegacySignature(layer),
+            ..Self::bare(Message::Borrowed(payload), layer.signature(), WireArtifact::Blob(payload))
+        }
+    }
+
+    /// A bundle with a certificate is by its holder, whatever else the key in it belongs to.
+    fn is_certified_bundle(&self) -> bool {
+        matches!(self.form, Form::Bundle(bundle) if prove::is_certified(bundle.material()))
+    }
+
+    fn shows_more_than_the_signer(&self) -> bool {
+        match self.form {
+            Form::Bare => false,
+            Form::Bundle(bundle) => prove::shows_more_than_the_signer(bundle.material()),
+            Form::LegacySignature(layer) => !layer.material().is_empty(),
+            Form::LegacyEnvelope(_, material) => !material.is_empty(),
+        }
+    }
+
+    /// The whole in the protocol's own form.
+    fn exhibit(&self) -> Result<Exhibit<'a>, Broken> {
+        let wire = match self.form {
+            Form::Bare => None,
+            Form::Bundle(bundle) => bundle.to_wire(),
+            Form::LegacySignature(layer) => {
+                let signature = SignatureBytes::new(layer.signature().to_vec());
+                let message = sigstore_types::MessageSignature::new(signature);
+                Some(layer.material().lift(SignatureContent::MessageSignature(message))?)
+            }
+            Form::LegacyEnvelope(envelope, material) => wire_envelope(envelope)
+                .map(|envelope| material.lift(SignatureContent::DsseEnvelope(envelope)))
+                .transpose()?,
+        };
+        let wire = wire.ok_or_else(|| {
+            Broken::structure("log entries and timestamps can belong to one signature only")
+        })?;
+        Ok(Exhibit { wire, artifact: self.artifact.clone() })
     }
 
     fn is_by(&self, key: &PublicKey) -> bool {
@@ -250,8 +359,8 @@ impl From<PayloadError> for Unfit {
 }
 
 impl Unfit {
-    fn signed_by(self, key: &PublicKey) -> Rejection {
-        let signer = key.id().clone();
+    fn signed_by(self, signer: &Signer) -> Rejection {
+        let signer = signer.clone();
         match self {
             Self::Type { found } => Rejection::WrongPayloadType { signer, found, wanted: IN_TOTO_PAYLOAD },
             Self::Malformed(source) => Rejection::MalformedPayload { signer, source: Arc::new(source) },
@@ -265,6 +374,22 @@ fn read_simple_signing(layer: &SimpleSigning, wanted: &Digest) -> Result<Claim, 
         return Err(Unfit::Subject { found: vec![layer.digest().to_string()], wanted: wanted.clone() });
     }
     Ok(Claim::Signature { annotations: layer.annotations() })
+}
+
+/// A digest in the protocol's own form.
+pub(crate) fn wire_digest(digest: &Digest) -> WireArtifact<'static> {
+    // A digest is hexadecimal by construction, and of its algorithm's length.
+    let bytes = hex::decode(digest.hex()).unwrap_or_default();
+    let algorithm = match bytes.len() {
+        64 => HashAlgorithm::Sha2512,
+        48 => HashAlgorithm::Sha2384,
+        _ => HashAlgorithm::Sha2256,
+    };
+    match ArtifactDigest::new(algorithm, bytes) {
+        Ok(digest) => WireArtifact::Digest(digest),
+        // Cannot happen by the lines above; nothing has the digest of no bytes under this signature.
+        Err(_) => WireArtifact::Blob(&[]),
+    }
 }
 
 fn subjects(statement: &Statement) -> Vec<String> {

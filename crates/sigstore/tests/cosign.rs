@@ -197,7 +197,7 @@ fn a_legacy_manifest_is_written_as_cosign_writes_it() {
             &limits,
         ) {
             Document::LegacySignature(layer) => LegacyLayer::signature(bytes, layer.signature()),
-            Document::LegacyAttestation(envelope) => LegacyLayer::attestation(&envelope, SBOM),
+            Document::LegacyAttestation { envelope, .. } => LegacyLayer::attestation(&envelope, SBOM),
             other => panic!("{other:?}"),
         };
         let first = append_layer(None, &layer, &limits).unwrap();

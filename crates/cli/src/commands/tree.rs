@@ -140,7 +140,7 @@ fn describe(item: &EvidenceItem) -> Described {
             BundleContent::Message(_) => described("signature over a file", None, None),
         },
         Document::LegacySignature(_) => described("signature", None, None),
-        Document::LegacyAttestation(envelope) => describe_envelope(envelope, described),
+        Document::LegacyAttestation { envelope, .. } => describe_envelope(envelope, described),
         Document::Malformed(error) => described("unreadable", None, Some(error.to_string())),
     }
 }
