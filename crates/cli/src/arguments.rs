@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    attest, completions, key, policy, provenance, quickstart, sbom, sign, sign_blob, tree, verify,
-    verify_attestation, verify_blob, version,
+    attest, completions, conformance, key, policy, provenance, quickstart, sbom, sign, sign_blob, tree,
+    trust, verify, verify_attestation, verify_blob, verify_blob_attestation, version,
 };
 
 /// Inventories, signs, attests and verifies container images.
@@ -49,7 +49,9 @@ pub(crate) enum Command {
     SignBlob(sign_blob::SignBlobArgs),
     /// Verify the signature of a file
     VerifyBlob(verify_blob::VerifyBlobArgs),
-    /// Decide whether images satisfy a policy or carry a key's signature
+    /// Verify an attestation about a file, and print it
+    VerifyBlobAttestation(verify_blob_attestation::VerifyBlobAttestationArgs),
+    /// Decide whether images satisfy a policy or carry the signature of a key or an identity
     Verify(verify::VerifyArgs),
     /// Verify an image's attestations of one type, and print them
     VerifyAttestation(verify_attestation::VerifyAttestationArgs),
@@ -62,6 +64,12 @@ pub(crate) enum Command {
     Policy(policy::PolicyCommand),
     /// Show what is attached to an image
     Tree(tree::TreeArgs),
+    /// Show whose certificates, logs and timestamps are trusted
+    #[command(subcommand)]
+    Trust(trust::TrustCommand),
+    /// Speak the Sigstore conformance suite's protocol
+    #[command(subcommand, hide = true)]
+    Conformance(conformance::ConformanceCommand),
     /// Write a shell's completions
     Completions(completions::CompletionsArgs),
     /// Print the version

@@ -2,6 +2,7 @@
 
 pub(crate) mod attest;
 pub(crate) mod completions;
+pub(crate) mod conformance;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod provenance;
@@ -10,9 +11,11 @@ pub(crate) mod sbom;
 pub(crate) mod sign;
 pub(crate) mod sign_blob;
 pub(crate) mod tree;
+pub(crate) mod trust;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 pub(crate) mod verify_blob;
+pub(crate) mod verify_blob_attestation;
 pub(crate) mod version;
 
 use crate::arguments::{Arguments, Command};
@@ -37,11 +40,14 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Attest(args) => attest::run(args, context).await,
         Command::SignBlob(args) => sign_blob::run(&args, context),
         Command::VerifyBlob(args) => verify_blob::run(&args, context),
+        Command::VerifyBlobAttestation(args) => verify_blob_attestation::run(&args, context),
         Command::Verify(args) => verify::run(args, context).await,
         Command::VerifyAttestation(args) => verify_attestation::run(args, context).await,
         Command::Provenance(args) => provenance::run(args, context).await,
         Command::Sbom(args) => sbom::run(args, context).await,
         Command::Policy(command) => policy::run(command, context).await,
+        Command::Trust(command) => trust::run(&command),
+        Command::Conformance(command) => conformance::run(&command),
         Command::Tree(args) => tree::run(args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Version(args) => version::run(&args),

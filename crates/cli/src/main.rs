@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything about an image. Commands read files and flags, call the crates below and render what they say.
 
+mod accept;
 mod annotations;
 mod arguments;
 mod attach;
@@ -15,6 +16,7 @@ mod keys;
 mod outcome;
 mod progress;
 mod render;
+mod signers;
 mod source;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
-use touchmark_sigstore::LogProof;
+use touchmark_sigstore::{Inclusion, LogProof};
 
 use crate::arguments::ColorChoice;
 
@@ -117,6 +117,14 @@ pub(crate) fn log_note(log: &LogProof) -> String {
         LogProof::NotShown => "no transparency log entry was shown".to_owned(),
         LogProof::NotVerified { entries: 1 } => "1 log entry was shown and not verified".to_owned(),
         LogProof::NotVerified { entries } => format!("{entries} log entries were shown and not verified"),
+        LogProof::Verified { entries } => {
+            let included = entries.iter().filter(|entry| entry.proven == Inclusion::Included).count();
+            match (included, entries.len() - included) {
+                (included, 0) => format!("{included} log entry or entries proven to be included"),
+                (0, promised) => format!("{promised} log entry or entries promised, inclusion was not shown"),
+                (included, promised) => format!("{included} log entries included, {promised} promised only"),
+            }
+        }
         _ => "log proof of a kind that this version does not describe".to_owned(),
     }
 }

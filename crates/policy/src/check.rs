@@ -5,12 +5,15 @@ mod requirement;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use touchmark_sigstore::{KeyId, PublicKey};
+use touchmark_sigstore::{FulcioExtension, KeyId, PublicKey};
 
-use crate::document::{KeySpec, PolicyDocument, RequirementSpec, SignerSpec};
+use crate::document::{IdentitySpec, KeySpec, PolicyDocument, ProofSpec, RequirementSpec, SignerSpec};
 use crate::location::{Located, Location, Position};
 use crate::policy::Identity;
-use crate::{ImageGlob, Limits, Lint, Mode, NamedSigner, NoMatch, Policy, Problem, Problems};
+use crate::{
+    CertificateIdentity, ImageGlob, Limits, Lint, Mode, NamedSigner, NoMatch, Policy, Problem, Problems,
+    ProofRequirement, TextMatch,
+};
 
 /// Names longer than this are refused; the same limit as for a DNS label (RFC 1123 §2.1), which Kubernetes names have.
 const MAX_NAME_BYTES: usize = 63;
@@ -61,6 +64,7 @@ impl Checker<'_> {
             images,
             no_match: spec.no_match.as_ref().map(|stated| stated.value),
             signers: signers.into_values().flatten().collect(),
+            proof: spec.proof.as_ref().map(proof).unwrap_or_default(),
             requirements,
             lints: std::mem::take(&mut self.lints),
         }
@@ -114,21 +118,69 @@ impl Checker<'_> {
         for spec in specs {
             let name = &spec.value.name;
             self.check_name(name);
-            let key = self.key(&spec.value.key);
+            let identity = self.identity(spec);
             if signers.contains_key(&name.value) {
                 let (at, name) = (self.at(name.position), name.value.clone());
                 self.problems.push(Problem::DuplicateSigner { at, name });
                 continue;
             }
-            if let Some(other) = key.as_ref().and_then(|key| keys.insert(key.id().clone(), &name.value)) {
-                let (at, name) = (self.at(spec.value.key.position), name.value.clone());
+            if let Some(Identity::Key(key)) = &identity
+                && let Some(other) = keys.insert(key.id().clone(), &name.value)
+            {
+                let position = spec.value.key.as_ref().map_or(spec.position, |key| key.position);
+                let (at, name) = (self.at(position), name.value.clone());
                 self.problems.push(Problem::SameKey { at, name, other: other.to_owned() });
             }
-            let signer =
-                key.map(|key| NamedSigner { name: name.value.clone(), identity: Identity::Key(key) });
+            let signer = identity.map(|identity| NamedSigner { name: name.value.clone(), identity });
             signers.insert(name.value.clone(), signer.map(Arc::new));
         }
         signers
+    }
+
+    fn identity(&mut self, spec: &Located<SignerSpec>) -> Option<Identity> {
+        match (&spec.value.key, &spec.value.identity) {
+            (Some(key), None) => self.key(key).map(Identity::Key),
+            (None, Some(identity)) => self.certificate(identity).map(Identity::Certificate),
+            _ => self.report(Problem::SignerKind { at: self.at(spec.position) }),
+        }
+    }
+
+    fn certificate(&mut self, spec: &Located<IdentitySpec>) -> Option<CertificateIdentity> {
+        let IdentitySpec { subject, subject_reg_exp, issuer, issuer_reg_exp, extensions } = &spec.value;
+        let subject = self.text_match("subject", spec.position, subject.as_ref(), subject_reg_exp.as_ref());
+        let issuer = self.text_match("issuer", spec.position, issuer.as_ref(), issuer_reg_exp.as_ref());
+        let mut wanted = BTreeMap::new();
+        for (name, value) in extensions {
+            let at = self.at(value.position);
+            match name.parse::<FulcioExtension>() {
+                Ok(name) => drop(wanted.insert(name, value.value.clone())),
+                Err(source) => self.problems.push(Problem::Extension { at, source }),
+            }
+        }
+        Some(CertificateIdentity::new(subject?, issuer?).with_extensions(wanted))
+    }
+
+    /// Exactly one of a text and an expression; empty ones would match the absent.
+    fn text_match(
+        &mut self,
+        field: &'static str,
+        position: Position,
+        exact: Option<&Located<String>>,
+        expression: Option<&Located<String>>,
+    ) -> Option<TextMatch> {
+        let written = match (exact, expression) {
+            (Some(written), None) | (None, Some(written)) => written,
+            _ => return self.report(Problem::IdentityText { at: self.at(position), field }),
+        };
+        let at = self.at(written.position);
+        if written.value.is_empty() {
+            return self.report(Problem::EmptyText { at });
+        }
+        if exact.is_some() {
+            return Some(TextMatch::Exactly(written.value.clone()));
+        }
+        TextMatch::expression(&written.value)
+            .map_or_else(|source| self.report(Problem::Expression { at, source }), Some)
     }
 
     fn key(&mut self, spec: &Located<KeySpec>) -> Option<PublicKey> {
@@ -180,4 +232,13 @@ impl Checker<'_> {
             self.lints.push(Lint::WarnsOnly { at: self.at(self.document.written.metadata.name.position) });
         }
     }
+}
+
+fn proof(spec: &ProofSpec) -> ProofRequirement {
+    let number = |written: Option<u8>| usize::from(written.unwrap_or_default());
+    ProofRequirement::default()
+        .log(number(spec.log))
+        .promise(number(spec.promise))
+        .timestamps(number(spec.timestamp))
+        .certificate_logged(spec.sct)
 }

@@ -8,9 +8,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use touchmark_oci::PinnedRef;
-use touchmark_sigstore::{KeyId, LogProof, Omission, Origin};
+use touchmark_sigstore::{Omission, Origin};
 
-use crate::{Mode, NoMatch, Reason, RequirementKind};
+use crate::{Mode, NoMatch, Reason, RequirementKind, Support};
 
 /// What the JSON of a decision says that it is.
 const SCHEMA: &str = "touchmark.dev/decision/v1";
@@ -145,30 +145,6 @@ pub struct RequirementOutcome {
     pub reasons: Vec<Reason>,
 }
 
-/// A document that counts for a requirement.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Support {
-    /// Who signed it, by the policy's name.
-    pub signer: String,
-    /// The key that signed it.
-    #[serde(serialize_with = "as_text")]
-    pub key: KeyId,
-    /// Where it is.
-    #[serde(serialize_with = "origin")]
-    pub origin: Origin,
-    /// What is known from transparency logs.
-    #[serde(serialize_with = "log")]
-    pub log: LogProof,
-}
-
-impl fmt::Display for Support {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "by {:?} ({}), {}; {}", self.signer, self.key, self.origin, LogText(&self.log))
-    }
-}
-
 /// What there was to decide on.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -215,21 +191,6 @@ impl OmittedEvidence {
     }
 }
 
-struct LogText<'a>(&'a LogProof);
-
-impl fmt::Display for LogText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            LogProof::NotShown => f.write_str("no transparency log entry was shown"),
-            LogProof::NotVerified { entries: 1 } => f.write_str("1 transparency log entry was not verified"),
-            LogProof::NotVerified { entries } => {
-                write!(f, "{entries} transparency log entries were not verified")
-            }
-            _ => f.write_str("transparency log proof of an unknown kind"),
-        }
-    }
-}
-
 fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
@@ -251,18 +212,4 @@ impl OriginText {
         let (manifest, blob) = (origin.manifest.to_string(), origin.blob.to_string());
         Self { place: origin.place.to_string(), manifest, blob }
     }
-}
-
-fn log<S: Serializer>(proof: &LogProof, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Log {
-        state: &'static str,
-        entries: usize,
-    }
-    let log = match proof {
-        LogProof::NotShown => Log { state: "not-shown", entries: 0 },
-        LogProof::NotVerified { entries } => Log { state: "not-verified", entries: *entries },
-        _ => Log { state: "unknown", entries: 0 },
-    };
-    log.serialize(serializer)
 }

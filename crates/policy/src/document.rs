@@ -50,8 +50,8 @@ impl PolicyDocument {
 
     /// The key files that the document names, as written: relative to the document.
     pub fn key_files(&self) -> impl Iterator<Item = &str> {
-        let signers = self.written.spec.signers.iter();
-        signers.filter_map(|signer| signer.value.key.value.file.as_ref()).map(|file| file.value.as_str())
+        let keys = self.written.spec.signers.iter().filter_map(|signer| signer.value.key.as_ref());
+        keys.filter_map(|key| key.value.file.as_ref()).map(|file| file.value.as_str())
     }
 }
 
@@ -87,6 +87,8 @@ pub(crate) struct Spec {
     pub(crate) no_match: Option<Located<NoMatch>>,
     #[serde(default)]
     pub(crate) signers: Vec<Located<SignerSpec>>,
+    #[serde(default)]
+    pub(crate) proof: Option<ProofSpec>,
     pub(crate) require: Located<Vec<Located<RequirementSpec>>>,
 }
 
@@ -125,7 +127,38 @@ pub(crate) struct ImagePattern {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignerSpec {
     pub(crate) name: Located<String>,
-    pub(crate) key: Located<KeySpec>,
+    #[serde(default)]
+    pub(crate) key: Option<Located<KeySpec>>,
+    #[serde(default)]
+    pub(crate) identity: Option<Located<IdentitySpec>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct IdentitySpec {
+    #[serde(default)]
+    pub(crate) subject: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) subject_reg_exp: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) issuer: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) issuer_reg_exp: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) extensions: BTreeMap<String, Located<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ProofSpec {
+    #[serde(default)]
+    pub(crate) log: Option<u8>,
+    #[serde(default)]
+    pub(crate) promise: Option<u8>,
+    #[serde(default)]
+    pub(crate) timestamp: Option<u8>,
+    #[serde(default)]
+    pub(crate) sct: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -8,22 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use touchmark_attestation::{Statement, predicate_types};
 use touchmark_provenance::BuildFacts;
-use touchmark_sigstore::{Alleged, Claim, Finding, Findings, Place, Rejected, Rejection, Signer};
+use touchmark_sigstore::{Alleged, Claim, Finding, Findings, Place, Promise, Rejected, Rejection, Signer};
 
-use crate::decision::{OmittedEvidence, RequirementOutcome, Support};
+use crate::decision::{OmittedEvidence, RequirementOutcome};
 use crate::provenance::{Found, ProvenanceExpectations, Unmet};
 use crate::reason::{Ask, Cause};
-use crate::{Policy, ProvenanceField, Reason, Requirement, Seen, Sightings, Wanted};
+use crate::{
+    Policy, ProvenanceField, Reason, Requirement, RequirementKind, Seen, Sightings, Support, Wanted,
+};
 
 /// What becomes of `requirement`.
 pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Findings) -> RequirementOutcome {
-    let mut tally = Tally {
-        policy,
-        requirement,
-        support: Vec::new(),
-        others: Sightings::default(),
-        unfit: BTreeMap::new(),
-    };
+    let mut tally =
+        Tally { policy, requirement, support: Vec::new(), others: BTreeMap::new(), unfit: BTreeMap::new() };
     for finding in findings.claims() {
         tally.count(finding);
     }
@@ -52,7 +49,7 @@ struct Tally<'a> {
     /// What counts.
     support: Vec<Support>,
     /// What is of the right kind and by somebody else.
-    others: Sightings,
+    others: BTreeMap<Cause, Sightings>,
     /// What is by the right signer and says the wrong thing.
     unfit: BTreeMap<Flaw, Sightings>,
 }
@@ -64,6 +61,7 @@ enum Flaw {
     Mismatch { field: ProvenanceField, wanted: String },
     Silent { field: ProvenanceField, wanted: String },
     Malformed,
+    Proof { wanted: String },
 }
 
 impl Tally<'_> {
@@ -72,17 +70,19 @@ impl Tally<'_> {
             return;
         }
         let Some(named) = self.requirement.quorum().find(finding.claim.signer()) else {
-            self.others.push(self.seen(describe(&finding.claim), finding));
+            let seen = self.seen(describe(&finding.claim), finding);
+            let cause = match finding.claim.signer() {
+                Signer::Certificate(_) => Cause::WrongIdentity,
+                _ => Cause::WrongKey,
+            };
+            self.others.entry(cause).or_default().push(seen);
             return;
         };
-        let flaws = flaws(self.requirement.wanted(), &finding.claim);
+        let mut flaws = flaws(self.requirement.wanted(), &finding.claim);
+        let missing = self.policy.proof().missing(finding.claim.signer(), finding.claim.proof());
+        flaws.extend(missing.into_iter().map(|(wanted, found)| (Flaw::Proof { wanted }, found)));
         if flaws.is_empty() {
-            self.support.push(Support {
-                signer: named.name().to_owned(),
-                key: named.key().id().clone(),
-                origin: finding.origin.clone(),
-                log: finding.claim.proof().log.clone(),
-            });
+            self.support.push(Support::of(named, finding));
         }
         for (flaw, found) in flaws {
             let seen = self.seen(found, finding);
@@ -102,8 +102,11 @@ impl Tally<'_> {
     }
 
     fn reasons(&self, signed: &BTreeSet<&str>, findings: &Findings) -> Vec<Reason> {
-        let mut reasons: Vec<Reason> =
-            self.unfit.iter().map(|(flaw, seen)| flaw.reason(seen.clone())).collect();
+        let mut reasons: Vec<Reason> = self
+            .unfit
+            .iter()
+            .map(|(flaw, seen)| flaw.reason(self.requirement.kind(), seen.clone()))
+            .collect();
         if !signed.is_empty() {
             let signed = signed.iter().map(|name| (*name).to_owned()).collect();
             let at_least = self.requirement.quorum().at_least();
@@ -122,10 +125,7 @@ impl Tally<'_> {
 
     /// What does not count, by why it does not.
     fn rejected(&self, findings: &Findings) -> BTreeMap<Cause, Sightings> {
-        let mut causes: BTreeMap<Cause, Sightings> = BTreeMap::new();
-        if !self.others.is_empty() {
-            causes.insert(Cause::WrongKey, self.others.clone());
-        }
+        let mut causes = self.others.clone();
         let wanted = self.requirement.wanted();
         for rejected in findings.rejected().iter().filter(|rejected| may_be(rejected, wanted)) {
             let value = chain(&rejected.rejection);
@@ -212,12 +212,13 @@ impl Flaw {
         }
     }
 
-    fn reason(&self, seen: Sightings) -> Reason {
+    fn reason(&self, kind: RequirementKind, seen: Sightings) -> Reason {
         match self.clone() {
             Self::Annotation { key, wanted } => Reason::AnnotationMismatch { key, wanted, seen },
             Self::Mismatch { field, wanted } => Reason::ProvenanceMismatch { field, wanted, seen },
             Self::Silent { field, wanted } => Reason::ProvenanceSilent { field, wanted, seen },
             Self::Malformed => Reason::ProvenanceMalformed { seen },
+            Self::Proof { wanted } => Reason::ProofTooWeak { kind, wanted, seen },
         }
     }
 }
@@ -227,7 +228,9 @@ fn cause(rejection: &Rejection) -> Cause {
         Rejection::NoKeyMatches { .. } => Cause::WrongKey,
         Rejection::SignatureInvalid { .. } => Cause::Invalid,
         Rejection::WrongSubject { .. } => Cause::WrongSubject,
-        Rejection::KeylessNotSupported { .. } => Cause::Keyless,
+        Rejection::NoTrustRoot { .. } => Cause::Keyless,
+        Rejection::NotProven { promise: Promise::Artifact, .. } => Cause::WrongSubject,
+        Rejection::NotProven { .. } => Cause::NotProven,
         _ => Cause::Unreadable,
     }
 }

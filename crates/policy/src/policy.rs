@@ -8,7 +8,7 @@ use touchmark_attestation::PredicateType;
 use touchmark_oci::ImageName;
 use touchmark_sigstore::{KeyId, PublicKey, Signer};
 
-use crate::{ImageGlob, Lint, Mode, NoMatch, ProvenanceExpectations};
+use crate::{CertificateIdentity, ImageGlob, Lint, Mode, NoMatch, ProofRequirement, ProvenanceExpectations};
 
 /// A policy that can be evaluated. Made by [`crate::PolicyDocument::check`], or by the two constructors here.
 #[derive(Debug, Clone)]
@@ -18,27 +18,35 @@ pub struct Policy {
     pub(crate) images: Vec<ImageGlob>,
     pub(crate) no_match: Option<NoMatch>,
     pub(crate) signers: Vec<Arc<NamedSigner>>,
+    pub(crate) proof: ProofRequirement,
     pub(crate) requirements: Vec<Requirement>,
     pub(crate) lints: Vec<Lint>,
 }
 
 impl Policy {
-    /// The policy of `verify --key`: every image has to be signed by one of `keys`, with all of `annotations`. Without keys it
-    /// denies everything.
-    pub fn signed_by(keys: Vec<PublicKey>, annotations: BTreeMap<String, String>) -> Self {
-        Self::one_requirement("signed", keys, Wanted::Signature { annotations })
+    /// The policy of `verify` without policy files: every image has to be signed by one of `signers`, with all of `annotations`.
+    /// Without signers it denies everything.
+    pub fn signed_by(signers: Vec<NamedSigner>, annotations: BTreeMap<String, String>) -> Self {
+        Self::one_requirement("signed", signers, Wanted::Signature { annotations })
     }
 
-    /// The policy of `verify-attestation --key --type`: every image has to have an attestation of `predicate_type` by one of
-    /// `keys`. Without keys it denies everything.
-    pub fn attested_by(keys: Vec<PublicKey>, predicate_type: PredicateType) -> Self {
-        Self::one_requirement("attested", keys, Wanted::Attestation { predicate_type })
+    /// The policy of `verify-attestation --type`: every image has to have an attestation of `predicate_type` by one of
+    /// `signers`. Without signers it denies everything.
+    pub fn attested_by(signers: Vec<NamedSigner>, predicate_type: PredicateType) -> Self {
+        Self::one_requirement("attested", signers, Wanted::Attestation { predicate_type })
     }
 
-    fn one_requirement(name: &str, keys: Vec<PublicKey>, wanted: Wanted) -> Self {
+    /// The same, asking for so much proof of every signature.
+    #[must_use]
+    pub fn with_proof(mut self, proof: ProofRequirement) -> Self {
+        self.proof = proof;
+        self
+    }
+
+    fn one_requirement(name: &str, signers: Vec<NamedSigner>, wanted: Wanted) -> Self {
         let mut seen = BTreeSet::new();
-        let distinct = keys.into_iter().filter(|key| seen.insert(key.id().clone()));
-        let signers: Vec<_> = distinct.map(|key| Arc::new(NamedSigner::of_key(key))).collect();
+        let distinct = signers.into_iter().filter(|signer| seen.insert(signer.name.clone()));
+        let signers: Vec<_> = distinct.map(Arc::new).collect();
         let quorum = Quorum { signers: signers.clone(), at_least: 1 };
         Self {
             name: "command-line".into(),
@@ -46,6 +54,7 @@ impl Policy {
             images: vec![ImageGlob::everything()],
             no_match: None,
             signers,
+            proof: ProofRequirement::default(),
             requirements: vec![Requirement { name: name.into(), quorum, wanted }],
             lints: Vec::new(),
         }
@@ -81,6 +90,11 @@ impl Policy {
         self.signers.iter().map(Arc::as_ref)
     }
 
+    /// How much has to be proven of every signature that counts.
+    pub fn proof(&self) -> &ProofRequirement {
+        &self.proof
+    }
+
     /// What it asks for; all of it.
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements
@@ -105,11 +119,19 @@ pub struct NamedSigner {
 pub(crate) enum Identity {
     /// Holding this key.
     Key(PublicKey),
+    /// Holding a certificate that says so.
+    Certificate(CertificateIdentity),
 }
 
 impl NamedSigner {
-    fn of_key(key: PublicKey) -> Self {
+    /// The holder of `key`, named after it.
+    pub fn of_key(key: PublicKey) -> Self {
         Self { name: format!("key {}", short(key.id())), identity: Identity::Key(key) }
+    }
+
+    /// The holder of a certificate of `identity`, named after it.
+    pub fn of_certificate(identity: CertificateIdentity) -> Self {
+        Self { name: identity.to_string(), identity: Identity::Certificate(identity) }
     }
 
     /// The name.
@@ -117,16 +139,21 @@ impl NamedSigner {
         &self.name
     }
 
-    /// The key to be known by.
-    pub fn key(&self) -> &PublicKey {
-        let Identity::Key(key) = &self.identity;
-        key
+    /// The key to be known by, if it is known by one.
+    pub fn key(&self) -> Option<&PublicKey> {
+        match &self.identity {
+            Identity::Key(key) => Some(key),
+            Identity::Certificate(_) => None,
+        }
     }
 
     /// Whether `signer` is this one.
     pub fn is(&self, signer: &Signer) -> bool {
         match (&self.identity, signer) {
             (Identity::Key(key), Signer::Key(id)) => key.id() == id,
+            (Identity::Certificate(identity), Signer::Certificate(certificate)) => {
+                identity.matches(certificate)
+            }
             _ => false,
         }
     }

@@ -4,9 +4,9 @@ use std::fmt;
 
 use touchmark_attestation::PredicateTypeError;
 use touchmark_provenance::{CommitError, SourceUriError};
-use touchmark_sigstore::KeyError;
+use touchmark_sigstore::{KeyError, UnknownExtension};
 
-use crate::{GlobError, Location};
+use crate::{ExpressionError, GlobError, Location};
 
 /// All that is wrong with a document: at least one thing.
 #[derive(Debug)]
@@ -136,6 +136,36 @@ pub enum Problem {
         name: String,
         /// The first signer.
         other: String,
+    },
+    /// A signer known by nothing, or by two things.
+    #[error("{at}: signer states not exactly one of key and identity")]
+    SignerKind {
+        /// The signer.
+        at: Location,
+    },
+    /// A subject or an issuer by two rules or by none: either alone says nothing.
+    #[error("{at}: identity states not exactly one of {field} and {field}RegExp")]
+    IdentityText {
+        /// The identity.
+        at: Location,
+        /// `subject` or `issuer`.
+        field: &'static str,
+    },
+    /// Not a regular expression.
+    #[error("{at}: expected a regular expression")]
+    Expression {
+        /// Where.
+        at: Location,
+        /// What is wrong with it.
+        source: ExpressionError,
+    },
+    /// Not an extension that certificates have.
+    #[error("{at}: identity asks for an extension that is not known")]
+    Extension {
+        /// Where.
+        at: Location,
+        /// Which there are.
+        source: UnknownExtension,
     },
     /// A key from nowhere, or from two places.
     #[error("{at}: key states not exactly one of file and data")]
@@ -273,6 +303,10 @@ impl HasLocation for Problem {
             | Self::RequirementKinds { at, .. }
             | Self::DuplicateSigner { at, .. }
             | Self::SameKey { at, .. }
+            | Self::SignerKind { at }
+            | Self::IdentityText { at, .. }
+            | Self::Expression { at, .. }
+            | Self::Extension { at, .. }
             | Self::KeySource { at }
             | Self::KeyFile { at, .. }
             | Self::KeyFileTooLarge { at, .. }

@@ -84,6 +84,15 @@ pub enum Reason {
         /// The statements, each with what is wrong with it.
         seen: Sightings,
     },
+    /// Signed by the right signer, and less is proven than is asked for.
+    ProofTooWeak {
+        /// Of what kind of requirement.
+        kind: RequirementKind,
+        /// The proof asked for.
+        wanted: String,
+        /// The proof shown.
+        seen: Sightings,
+    },
     /// Evidence was left unread because of a limit; what is missing may be among it.
     EvidenceOmitted(OmittedEvidence),
 }
@@ -98,8 +107,12 @@ pub enum Cause {
     Invalid,
     /// It is about another image.
     WrongSubject,
-    /// It is signed with a certificate, which cannot be verified yet.
+    /// It is signed with a certificate, and there is no trust root to verify it with.
     Keyless,
+    /// It is by a certificate of somebody else.
+    WrongIdentity,
+    /// Its certificate, log entries or timestamps do not hold.
+    NotProven,
     /// It is malformed.
     Unreadable,
 }
@@ -139,8 +152,11 @@ impl Reason {
         "attestation-invalid",
         "attestation-keyless",
         "attestation-missing",
+        "attestation-not-proven",
+        "attestation-proof-too-weak",
         "attestation-too-few-signers",
         "attestation-unreadable",
+        "attestation-wrong-identity",
         "attestation-wrong-key",
         "attestation-wrong-subject",
         "evidence-for-another-image",
@@ -156,20 +172,26 @@ impl Reason {
         "provenance-keyless",
         "provenance-malformed",
         "provenance-missing",
+        "provenance-not-proven",
+        "provenance-proof-too-weak",
         "provenance-ref-mismatch",
         "provenance-ref-unknown",
         "provenance-source-mismatch",
         "provenance-source-unknown",
         "provenance-too-few-signers",
         "provenance-unreadable",
+        "provenance-wrong-identity",
         "provenance-wrong-key",
         "provenance-wrong-subject",
         "signature-annotation-mismatch",
         "signature-invalid",
         "signature-keyless",
         "signature-missing",
+        "signature-not-proven",
+        "signature-proof-too-weak",
         "signature-too-few-signers",
         "signature-unreadable",
+        "signature-wrong-identity",
         "signature-wrong-key",
         "signature-wrong-subject",
     ];
@@ -202,6 +224,11 @@ impl Reason {
                 Field::Ref => "provenance-ref-unknown",
                 Field::Commit => "provenance-commit-unknown",
             },
+            Self::ProofTooWeak { kind, .. } => match kind {
+                RequirementKind::Signature => "signature-proof-too-weak",
+                RequirementKind::Attestation => "attestation-proof-too-weak",
+                RequirementKind::Provenance => "provenance-proof-too-weak",
+            },
             Self::ProvenanceMalformed { .. } => "provenance-malformed",
             Self::EvidenceOmitted(_) => "evidence-omitted",
         }
@@ -216,9 +243,9 @@ impl Reason {
                 Some(format!("{wanted}, at least {at_least} of them"))
             }
             Self::AnnotationMismatch { key, wanted, .. } => Some(format!("{key}={wanted}")),
-            Self::ProvenanceMismatch { wanted, .. } | Self::ProvenanceSilent { wanted, .. } => {
-                Some(wanted.clone())
-            }
+            Self::ProvenanceMismatch { wanted, .. }
+            | Self::ProvenanceSilent { wanted, .. }
+            | Self::ProofTooWeak { wanted, .. } => Some(wanted.clone()),
             Self::NoPolicyMatches { .. } | Self::ProvenanceMalformed { .. } | Self::EvidenceOmitted(_) => {
                 None
             }
@@ -242,6 +269,7 @@ impl Reason {
             | Self::AnnotationMismatch { seen, .. }
             | Self::ProvenanceMismatch { seen, .. }
             | Self::ProvenanceSilent { seen, .. }
+            | Self::ProofTooWeak { seen, .. }
             | Self::ProvenanceMalformed { seen } => Some(seen),
             Self::NoPolicyMatches { .. }
             | Self::EvidenceForAnotherImage { .. }
@@ -266,16 +294,22 @@ fn rejected_code(kind: RequirementKind, cause: Cause) -> &'static str {
         (Kind::Signature, Cause::Invalid) => "signature-invalid",
         (Kind::Signature, Cause::WrongSubject) => "signature-wrong-subject",
         (Kind::Signature, Cause::Keyless) => "signature-keyless",
+        (Kind::Signature, Cause::WrongIdentity) => "signature-wrong-identity",
+        (Kind::Signature, Cause::NotProven) => "signature-not-proven",
         (Kind::Signature, Cause::Unreadable) => "signature-unreadable",
         (Kind::Attestation, Cause::WrongKey) => "attestation-wrong-key",
         (Kind::Attestation, Cause::Invalid) => "attestation-invalid",
         (Kind::Attestation, Cause::WrongSubject) => "attestation-wrong-subject",
         (Kind::Attestation, Cause::Keyless) => "attestation-keyless",
+        (Kind::Attestation, Cause::WrongIdentity) => "attestation-wrong-identity",
+        (Kind::Attestation, Cause::NotProven) => "attestation-not-proven",
         (Kind::Attestation, Cause::Unreadable) => "attestation-unreadable",
         (Kind::Provenance, Cause::WrongKey) => "provenance-wrong-key",
         (Kind::Provenance, Cause::Invalid) => "provenance-invalid",
         (Kind::Provenance, Cause::WrongSubject) => "provenance-wrong-subject",
         (Kind::Provenance, Cause::Keyless) => "provenance-keyless",
+        (Kind::Provenance, Cause::WrongIdentity) => "provenance-wrong-identity",
+        (Kind::Provenance, Cause::NotProven) => "provenance-not-proven",
         (Kind::Provenance, Cause::Unreadable) => "provenance-unreadable",
     }
 }
@@ -303,6 +337,7 @@ impl fmt::Display for Reason {
             Self::ProvenanceSilent { field, wanted, .. } => {
                 write!(f, "expected {field} {wanted}, and the provenance does not tell")?;
             }
+            Self::ProofTooWeak { wanted, .. } => write!(f, "expected {wanted}")?,
             Self::ProvenanceMalformed { .. } => f.write_str("SLSA provenance is malformed")?,
             Self::EvidenceOmitted(omitted) => write!(
                 f,
@@ -326,7 +361,9 @@ impl Cause {
             Self::WrongKey => "what is there is by somebody else",
             Self::Invalid => "what is there does not match its signature",
             Self::WrongSubject => "what is there is about another image",
-            Self::Keyless => "what is there is signed with a certificate, which cannot be verified yet",
+            Self::Keyless => "what is there is signed with a certificate, which takes a trust root to verify",
+            Self::WrongIdentity => "what is there is by somebody else",
+            Self::NotProven => "the certificate, log entries or timestamps of what is there do not hold",
             Self::Unreadable => "what is there is malformed",
         }
     }

@@ -62,10 +62,6 @@ impl Sightings {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.listed.is_empty()
-    }
-
     /// The first ones.
     pub fn listed(&self) -> &[Seen] {
         &self.listed

@@ -5,7 +5,7 @@ use touchmark_oci::PinnedRef;
 use touchmark_sigstore::{Findings, PublicKey};
 
 use crate::decision::{EvidenceSummary, OmittedEvidence, PolicyOutcome, RejectedDocument};
-use crate::{Decision, Mode, NoMatch, Policy, Reason, Verdict, evaluate};
+use crate::{Decision, Mode, NamedSigner, NoMatch, Policy, Reason, Verdict, evaluate};
 
 /// The policies in force. All that match an image have to be satisfied.
 #[derive(Debug, Clone)]
@@ -38,12 +38,18 @@ impl PolicySet {
     /// Every key that the policies name, each once: what the verifier has to know.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         let mut keys: Vec<PublicKey> = Vec::new();
-        for signer in self.policies.iter().flat_map(Policy::signers) {
-            if !keys.iter().any(|key| key.id() == signer.key().id()) {
-                keys.push(signer.key().clone());
+        for named in self.policies.iter().flat_map(Policy::signers).filter_map(NamedSigner::key) {
+            if !keys.contains(named) {
+                keys.push(named.clone());
             }
         }
         keys
+    }
+
+    /// Whether a signer is known by certificate or a policy asks for proof, which takes a trust root to verify.
+    pub fn needs_trust_root(&self) -> bool {
+        let certified = |policy: &Policy| policy.signers().any(|signer| signer.key().is_none());
+        self.policies.iter().any(|policy| certified(policy) || policy.proof().is_stated())
     }
 
     /// What an image gets that no policy matches: the strictest that a policy states, and deny when none does.

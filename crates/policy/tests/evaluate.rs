@@ -13,7 +13,7 @@ use evidence::{
 use serde_json::{Value, json};
 use touchmark_attestation::{pae, predicate_types};
 use touchmark_oci::{Digest, PinnedRef};
-use touchmark_policy::{Decision, NoMatch, Policy, PolicySet, PolicySetError, Reason, Verdict};
+use touchmark_policy::{Decision, NamedSigner, NoMatch, Policy, PolicySet, PolicySetError, Reason, Verdict};
 
 /// A policy over `ghcr.io/acme/**` with signers `a`, `b` and `c` and these requirements.
 fn acme(name: &str, extra: &str, require: &str) -> Policy {
@@ -79,7 +79,7 @@ fn the_decision_says_who_signed_where_and_that_no_log_entry_was_shown() {
     let decision = Gathered::nothing().signature(&a(), &[]).judged_by(vec![signed()]);
     let support = &decision.policies()[0].requirements[0].support;
     assert_eq!(support.len(), 1);
-    assert_eq!((support[0].signer.as_str(), &support[0].key), ("a", a().public.id()));
+    assert_eq!((support[0].signer.as_str(), &support[0].key), ("a", &Some(a().public.id().clone())));
     assert!(support[0].to_string().ends_with("no transparency log entry was shown"), "{}", support[0]);
 }
 
@@ -376,7 +376,10 @@ fn policies_of_the_command_line_match_every_image() {
     let by_key = |annotations: &[(&str, &str)]| {
         let annotations =
             annotations.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        vec![Policy::signed_by(vec![a().public, a().public, b().public], annotations)]
+        vec![Policy::signed_by(
+            [a(), a(), b()].map(|key| NamedSigner::of_key(key.public)).to_vec(),
+            annotations,
+        )]
     };
     allowed(&Gathered::nothing().signature(&b(), &[]).judged_by(by_key(&[])));
     denied(
@@ -384,7 +387,8 @@ fn policies_of_the_command_line_match_every_image() {
         "signature-annotation-mismatch",
     );
     denied(&Gathered::nothing().sbom(&a()).judged_by(by_key(&[])), "signature-missing");
-    let attested = vec![Policy::attested_by(vec![a().public], "cyclonedx".parse().unwrap())];
+    let attested =
+        vec![Policy::attested_by(vec![NamedSigner::of_key(a().public)], "cyclonedx".parse().unwrap())];
     allowed(&Gathered::nothing().sbom(&a()).judged_by(attested));
     denied(
         &Gathered::nothing().judged_by(vec![Policy::signed_by(Vec::new(), BTreeMap::new())]),

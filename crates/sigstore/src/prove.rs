@@ -48,7 +48,8 @@ impl TrustRoot {
             // Nobody's promise could be verified; the proof says so.
             policy = policy.skip_sct();
         }
-        let result = self.verifier.verify(artifact, &wire, &policy).map_err(Broken::of)?;
+        let result =
+            self.verifier.verify(artifact, &wire, &policy).map_err(|error| self.explain(&wire, error))?;
         let (Some(info), Some(der)) = (result.certificate(), wire.signing_certificate()) else {
             return Err(Broken::structure("bundle has no certificate"));
         };
@@ -64,9 +65,9 @@ impl TrustRoot {
         let material = &mut wire.verification_material;
         let shown = material.tlog_entries.len();
         material.tlog_entries.retain(|entry| self.knows_log(entry.log_id.key_id.as_bytes()));
-        if self.parsed.timestamp_authorities.is_empty() {
-            material.timestamp_verification_data.rfc3161_timestamps.clear();
-        }
+        let signature = signature(&wire.content);
+        let timestamps = &mut material.timestamp_verification_data.rfc3161_timestamps;
+        timestamps.retain(|token| self.signed_time(&token.signed_timestamp, &signature).is_ok());
         refuse_duplicates(&material.tlog_entries)?;
         let verified = material.tlog_entries.len();
         let timestamps = material.timestamp_verification_data.rfc3161_timestamps.len();
@@ -83,6 +84,22 @@ impl TrustRoot {
             proof.log = Proof::signature_only(shown).log;
         }
         Ok(proof)
+    }
+
+    /// A chain that does not verify may be one of a certificate that was not valid then: that is another answer, and a common one.
+    fn explain(&self, wire: &Wire, error: Error) -> Broken {
+        let mut broken = Broken::of(error);
+        let certificate = wire.signing_certificate().map(sigstore_crypto::x509::parse_certificate_info);
+        if let (Promise::CertificateChain, Some(Ok(certificate)), Ok(proof)) =
+            (broken.promise, certificate, self.proof(wire))
+        {
+            let valid =
+                |time: &ProvenTime| certificate.not_before <= time.time && time.time <= certificate.not_after;
+            if !proof.times.iter().all(valid) {
+                broken.promise = Promise::CertificateValidity;
+            }
+        }
+        broken
     }
 
     /// What a bundle proves whose every entry and timestamp has been verified.

@@ -7,7 +7,8 @@ use touchmark_oci::Digest;
 use touchmark_sigstore::storage::LayerKind;
 use touchmark_sigstore::{
     Alleged, Artifact, BlobSignature, BlobSignatureError, Bundle, BundleError, Claim, Document,
-    DocumentError, JsonError, Limits, LogProof, PayloadError, Rejection, Signer, SimpleSigningError, Verifier,
+    DocumentError, JsonError, Limits, LogProof, PayloadError, Rejection, Signer, SimpleSigningError,
+    Verifier,
 };
 
 mod support;
@@ -190,7 +191,11 @@ fn a_signed_payload_that_is_no_statement_or_two_at_once_is_malformed() {
     let reject = |payload: &str| {
         let envelope = key.envelope(IN_TOTO_PAYLOAD, payload.as_bytes());
         match rejection(vec![key.public()], read_envelope(&envelope)) {
-            Rejection::MalformedPayload { signer, source } if signer == Signer::Key(key.public().id().clone()) => source,
+            Rejection::MalformedPayload { signer, source }
+                if signer == Signer::Key(key.public().id().clone()) =>
+            {
+                source
+            }
             other => panic!("{other:?}"),
         }
     };

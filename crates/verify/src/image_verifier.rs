@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use touchmark_oci::{ImageRef, PinnedRef, ReferenceError};
 use touchmark_policy::{Decision, PolicySet, Verdict};
 use touchmark_registry::{ImageStore, StoreError};
-use touchmark_sigstore::{Evidence, Findings, Verifier};
+use touchmark_sigstore::{Evidence, Findings, TrustRoot, Verifier};
 
 use crate::evidence_cache::{EvidenceCache, Kept};
 use crate::gather::gather;
@@ -27,6 +27,13 @@ impl<S: ImageStore> ImageVerifier<S> {
     pub fn new(store: S, policies: PolicySet, limits: GatherLimits) -> Self {
         let verifier = Verifier::new(policies.public_keys(), limits.documents.clone());
         Self { store, policies, verifier, limits, cache: None }
+    }
+
+    /// The same, trusting the authorities and logs of `trust_root`.
+    #[must_use]
+    pub fn with_trust_root(mut self, trust_root: Arc<TrustRoot>) -> Self {
+        self.verifier = self.verifier.with_trust_root(trust_root);
+        self
     }
 
     /// The same, keeping verified evidence for a while. For a process that decides about the same images again and again.

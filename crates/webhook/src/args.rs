@@ -33,6 +33,10 @@ pub struct Arguments {
     /// Trust the CA certificates in this PEM file for registries, beside the system's
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_REGISTRY_CA", value_delimiter = ',')]
     pub registry_ca: Vec<PathBuf>,
+    /// Whose certificates, logs and timestamps to trust, as a trusted_root.json; without it, Sigstore's public instance as this version
+    /// knows it, where a policy needs one
+    #[arg(long, value_name = "FILE", env = "TOUCHMARK_TRUSTED_ROOT")]
+    pub trusted_root: Option<PathBuf>,
     /// Speak plain HTTP to registries that are not on this machine
     #[arg(long, env = "TOUCHMARK_ALLOW_HTTP")]
     pub allow_http: bool,

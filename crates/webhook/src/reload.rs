@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use touchmark_oci::Digest;
 use touchmark_policy::PolicySet;
 use touchmark_registry::{RegistryOptions, Stores};
+use touchmark_sigstore::TrustRoot;
 use touchmark_verify::{CacheLimits, GatherLimits, ImageVerifier, load_policies};
 
 use crate::metrics::Metrics;
@@ -143,6 +144,8 @@ pub struct PolicyFiles {
     pub policies: Vec<PathBuf>,
     /// Certificate authorities for registries, in PEM.
     pub registry_ca: Vec<PathBuf>,
+    /// A `trusted_root.json`; without it, the public good instance where a policy needs a trust root.
+    pub trusted_root: Option<PathBuf>,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
     /// Where the verifier is used.
@@ -150,7 +153,7 @@ pub struct PolicyFiles {
 }
 
 impl Source for PolicyFiles {
-    type Read = (PolicySet, Vec<Vec<u8>>);
+    type Read = (PolicySet, Vec<Vec<u8>>, Option<Arc<TrustRoot>>);
 
     fn what(&self) -> &'static str {
         "policy"
@@ -161,11 +164,12 @@ impl Source for PolicyFiles {
         let roots = self.registry_ca.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
         // The derived form lists every member of every policy, and each key by its digest: it changes when they do, whichever
         // file they come from.
-        let told = format!("{policies:?} {roots:?}");
-        Ok((Digest::of(told.as_bytes()), (policies, roots)))
+        let trust_root = self.trust_root(&policies)?;
+        let told = format!("{policies:?} {roots:?} {trust_root:?}");
+        Ok((Digest::of(told.as_bytes()), (policies, roots, trust_root)))
     }
 
-    fn apply(&self, (policies, roots): Self::Read) -> anyhow::Result<()> {
+    fn apply(&self, (policies, roots, trust_root): Self::Read) -> anyhow::Result<()> {
         for policy in policies.policies() {
             for lint in policy.lints() {
                 tracing::warn!(policy = policy.name(), "{lint}");
@@ -174,8 +178,26 @@ impl Source for PolicyFiles {
         let mut registry = self.registry.clone();
         registry.http.extra_roots.extend(roots);
         let verifier = ImageVerifier::new(Stores::new(registry)?, policies, GatherLimits::default());
+        let verifier = match trust_root {
+            Some(trust_root) => verifier.with_trust_root(trust_root),
+            None => verifier,
+        };
         self.shared.decide_by(Arc::new(verifier.with_cache(&CacheLimits::default())));
         Ok(())
+    }
+}
+
+impl PolicyFiles {
+    fn trust_root(&self, policies: &PolicySet) -> anyhow::Result<Option<Arc<TrustRoot>>> {
+        let root = match &self.trusted_root {
+            Some(path) => {
+                let root = TrustRoot::parse(&read(path)?, &touchmark_sigstore::Limits::default());
+                root.with_context(|| format!("cannot use the trust root {}", path.display()))?
+            }
+            None if policies.needs_trust_root() => TrustRoot::public_good()?,
+            None => return Ok(None),
+        };
+        Ok(Some(Arc::new(root)))
     }
 }
 

@@ -88,6 +88,7 @@ fn policy_files(arguments: &Arguments, shared: &Arc<Shared>) -> PolicyFiles {
     PolicyFiles {
         policies: arguments.policy.clone(),
         registry_ca: arguments.registry_ca.clone(),
+        trusted_root: arguments.trusted_root.clone(),
         registry,
         shared: Arc::clone(shared),
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use touchmark_oci::{ImageRef, PinnedRef};
-use touchmark_policy::{Policy, PolicySet, Verdict};
+use touchmark_policy::{NamedSigner, Policy, PolicySet, Verdict};
 use touchmark_provenance::{BuildInputs, Platform, generate};
 use touchmark_sbom::{cyclonedx, spdx};
 use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, Signer};
@@ -265,7 +265,7 @@ async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -
         ],
     )?;
     let other = write_key(&prefix)?;
-    let policy = Policy::signed_by(vec![other.public_key().clone()], BTreeMap::new());
+    let policy = Policy::signed_by(vec![NamedSigner::of_key(other.public_key().clone())], BTreeMap::new());
     decide(story, image, PolicySet::new(vec![policy])?, Verdict::Deny, context).await
 }
 

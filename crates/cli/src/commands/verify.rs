@@ -15,9 +15,9 @@ use crate::arguments::ReportFormat;
 use crate::context::Context;
 use crate::decision;
 use crate::failure::{self, Mistake};
-use crate::keys::VerificationKeyArgs;
 use crate::outcome::Outcome;
 use crate::render::{to_stderr, to_stdout};
+use crate::signers::{SignerArgs, TrustArgs};
 
 /// Images decided about at the same time.
 const CONCURRENCY: usize = 8;
@@ -28,6 +28,8 @@ const CONCURRENCY: usize = 8;
 Examples:
   touchmark verify --policy policies/ ghcr.io/acme/app@sha256:…
   touchmark verify --key release.pub ghcr.io/acme/app:1.4
+  touchmark verify --certificate-identity-regexp 'https://github.com/acme/app/.+@refs/tags/.+' \
+    --certificate-oidc-issuer https://token.actions.githubusercontent.com ghcr.io/acme/app:1.4
   touchmark verify --policy release.yaml -o json ghcr.io/acme/app:1.4 | jq '.results[].decision.verdict'
 
 --key alone asks for a signature by that key. It asks for no transparency log entry, and says that none was shown.")]
@@ -36,12 +38,14 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<ImageRef>,
     /// A policy file, or a directory of them; all that match an image must be satisfied
-    #[arg(long, value_name = "FILE", conflicts_with = "keys", env = "TOUCHMARK_POLICY")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys", "certificate_identities"], env = "TOUCHMARK_POLICY")]
     policy: Vec<PathBuf>,
     #[command(flatten)]
-    keys: VerificationKeyArgs,
-    /// With --key: an annotation that must have been signed along
-    #[arg(short, long = "annotation", value_name = "NAME=VALUE", requires = "keys")]
+    signers: SignerArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+    /// Without --policy: an annotation that must have been signed along
+    #[arg(short, long = "annotation", value_name = "NAME=VALUE", conflicts_with = "policy")]
     annotations: Vec<Annotation>,
     /// Decide about every manifest of an index too
     #[arg(short, long)]
@@ -60,7 +64,12 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
     for policy in policies.policies() {
         policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
+    let trust_root = args.trust.for_policies(&policies)?;
     let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
+    let verifier = match trust_root {
+        Some(trust_root) => verifier.with_trust_root(trust_root),
+        None => verifier,
+    };
     let judged = {
         let _step = context.progress().step("verifying");
         let targets = targets(&args, context).await;
@@ -74,19 +83,26 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
 }
 
 fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
-    let keys = args.keys.load()?;
-    let policies = match (keys.is_empty(), args.policy.is_empty()) {
-        (false, true) => vec![Policy::signed_by(keys, to_map(&args.annotations))],
-        (true, false) => load_policies(&args.policy, &touchmark_policy::Limits::default())?,
-        _ => {
+    if args.policy.is_empty() {
+        let signers = args.signers.load()?;
+        if signers.is_empty() {
             return Err(Mistake::new(
                 "nothing to verify by",
-                "--policy FILE or --key KEY says what is wanted",
+                "--policy FILE, --key KEY, or --certificate-identity and --certificate-oidc-issuer say what is wanted",
             )
             .into());
         }
-    };
-    Ok(PolicySet::new(policies)?)
+        let policy = Policy::signed_by(signers, to_map(&args.annotations)).with_proof(args.trust.proof());
+        return Ok(PolicySet::new(vec![policy])?);
+    }
+    if args.trust.require.is_some() {
+        return Err(Mistake::new(
+            "--require beside --policy",
+            "the policy's proof says how much has to be proven",
+        )
+        .into());
+    }
+    Ok(PolicySet::new(load_policies(&args.policy, &touchmark_policy::Limits::default())?)?)
 }
 
 /// The images asked about, and with `--recursive` those under them.

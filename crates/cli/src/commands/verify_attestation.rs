@@ -11,10 +11,9 @@ use touchmark_verify::{GatherLimits, ImageVerifier};
 
 use crate::context::Context;
 use crate::decision;
-use crate::failure::Mistake;
-use crate::keys::VerificationKeyArgs;
 use crate::outcome::Outcome;
 use crate::render::{log_note, to_stderr, to_stdout};
+use crate::signers::{SignerArgs, TrustArgs};
 
 /// Arguments of `verify-attestation`.
 #[derive(Debug, Args)]
@@ -28,7 +27,9 @@ pub(crate) struct VerifyAttestationArgs {
     #[arg(value_name = "IMAGE")]
     image: ImageRef,
     #[command(flatten)]
-    keys: VerificationKeyArgs,
+    signers: SignerArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The predicate's type: a URI or one of cosign's names
     #[arg(long = "type", value_name = "TYPE")]
     predicate_type: PredicateType,
@@ -36,20 +37,30 @@ pub(crate) struct VerifyAttestationArgs {
 
 /// Decides as `verify` does, and prints the statements that satisfied.
 pub(crate) async fn run(args: VerifyAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let keys = args.keys.load()?;
-    if keys.is_empty() {
-        return Err(Mistake::new("no key to verify with", "--key KEY names one").into());
-    }
-    let policy = Policy::attested_by(keys, args.predicate_type.clone());
-    let verifier =
-        ImageVerifier::new(context.stores().clone(), PolicySet::new(vec![policy])?, GatherLimits::default());
+    let signers = args.signers.require()?;
+    let policy =
+        Policy::attested_by(signers.clone(), args.predicate_type.clone()).with_proof(args.trust.proof());
+    let policies = PolicySet::new(vec![policy])?;
+    let trust_root = args.trust.for_policies(&policies)?;
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
+    let verifier = match trust_root {
+        Some(trust_root) => verifier.with_trust_root(trust_root),
+        None => verifier,
+    };
     let image = context.stores().resolve(&args.image).await?;
     let (decision, findings) = verifier.decide_with_findings(&image).await?;
     if decision.verdict() == Verdict::Deny {
         to_stderr(decision::to_text(&decision, context.stderr_style()).trim_end());
         return Ok(Outcome::Denied);
     }
-    for (finding, statement) in statements(&findings, &args.predicate_type) {
+    let proof = args.trust.proof();
+    let counts = |finding: &Finding| {
+        let by_signer = signers.iter().any(|signer| signer.is(finding.claim.signer()));
+        by_signer && proof.is_met(finding.claim.signer(), finding.claim.proof())
+    };
+    for (finding, statement) in
+        statements(&findings, &args.predicate_type).filter(|(finding, _)| counts(finding))
+    {
         to_stdout(line(finding, statement).as_bytes())?;
     }
     Ok(Outcome::Done)

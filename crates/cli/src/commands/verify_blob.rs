@@ -6,29 +6,35 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 use touchmark_oci::Digest;
-use touchmark_sigstore::{Artifact, BlobSignature, Rejection, Verified, Verifier};
+use touchmark_sigstore::{Artifact, BlobSignature, Verified};
 
+use crate::accept::{Refusal, accept, told};
 use crate::arguments::ReportFormat;
 use crate::commands::sign_blob::MAX_BLOB_BYTES;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{MAX_DOCUMENT_BYTES, is_dash, read_input};
-use crate::keys::{VerificationKeyArgs, limits, reads_stdin};
+use crate::keys::{limits, reads_stdin};
 use crate::outcome::Outcome;
 use crate::render::{Tone, harmless, log_note, to_stdout};
+use crate::signers::{SignerArgs, TrustArgs};
 
 /// Arguments of `verify-blob`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   touchmark verify-blob --key release.pub --bundle app.sigstore.json app.tar.gz
+  touchmark verify-blob --certificate-identity release@acme.example --certificate-oidc-issuer https://accounts.google.com \
+    --bundle app.sigstore.json app.tar.gz
   touchmark verify-blob --key release.pub --signature app.sig app.tar.gz")]
 pub(crate) struct VerifyBlobArgs {
     /// The file that was signed, or its digest (sha256:…); - is standard input
     #[arg(value_name = "FILE")]
     file: String,
     #[command(flatten)]
-    keys: VerificationKeyArgs,
+    signers: SignerArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// The signature as a Sigstore bundle, or as the older JSON of cosign 2
     #[arg(long, value_name = "FILE", required_unless_present = "signature", conflicts_with = "signature")]
     bundle: Option<PathBuf>,
@@ -43,19 +49,17 @@ pub(crate) struct VerifyBlobArgs {
 /// Verifies the signature over the file.
 pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
     refuse_stdin_twice(args)?;
-    let keys = args.keys.load()?;
-    if keys.is_empty() {
-        return Err(Mistake::new("no key to verify with", "--key KEY names one").into());
-    }
+    let signers = args.signers.require()?;
     let signature = read_signature(args)?;
-    let verifier = Verifier::new(keys, limits());
-    let result = match args.file.parse::<Digest>() {
+    let verifier = args.trust.verifier(&signers)?;
+    let verified = match args.file.parse::<Digest>() {
         Ok(digest) => verifier.verify_blob(Artifact::Digest(&digest), &signature),
         Err(_) => {
             let artifact = read_input(args.file.as_ref(), MAX_BLOB_BYTES)?;
             verifier.verify_blob(Artifact::Bytes(&artifact), &signature)
         }
     };
+    let result = accept(verified, &signers, &args.trust.proof());
     let text = match args.output {
         ReportFormat::Json => to_json(&args.file, &result),
         ReportFormat::Text => to_text(&args.file, &result, context),
@@ -68,7 +72,7 @@ pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Ou
 fn refuse_stdin_twice(args: &VerifyBlobArgs) -> Result<(), Mistake> {
     let files = [args.bundle.as_deref(), args.signature.as_deref()];
     let files = files.into_iter().flatten().chain([args.file.as_ref()]).filter(|path| is_dash(path));
-    let keys = args.keys.keys.iter().filter(|key| reads_stdin(key));
+    let keys = args.signers.keys.keys.iter().filter(|key| reads_stdin(key));
     match files.count() + keys.count() {
         0 | 1 => Ok(()),
         _ => Err(Mistake::new(
@@ -86,7 +90,7 @@ fn read_signature(args: &VerifyBlobArgs) -> anyhow::Result<BlobSignature> {
         .with_context(|| format!("cannot use the signature {}", path.display()))
 }
 
-type BlobResult = Result<Vec<Verified<Digest>>, Rejection>;
+type BlobResult = Result<Vec<Verified<Digest>>, Refusal>;
 
 fn to_text(file: &str, result: &BlobResult, context: &Context) -> String {
     let style = context.stdout_style();
@@ -102,8 +106,8 @@ fn to_text(file: &str, result: &BlobResult, context: &Context) -> String {
             }
             text
         }
-        Err(rejection) => {
-            format!("{} {file}\n  {}\n", style.paint(Tone::Bad, "denied"), harmless(&rejection.to_string()))
+        Err(refusal) => {
+            format!("{} {file}\n  {}\n", style.paint(Tone::Bad, "denied"), harmless(&told(refusal)))
         }
     }
 }
@@ -114,7 +118,7 @@ fn to_json(file: &str, result: &BlobResult) -> String {
             let signers: Vec<_> = signatures.iter().map(|signature| signature.signer().to_string()).collect();
             json!({ "verdict": "allow", "signers": signers })
         }
-        Err(rejection) => json!({ "verdict": "deny", "reason": rejection.to_string() }),
+        Err(refusal) => json!({ "verdict": "deny", "reason": told(refusal) }),
     };
     format!("{:#}\n", json!({ "schema": "touchmark.dev/blob/v1", "file": file, "result": report }))
 }

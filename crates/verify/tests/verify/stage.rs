@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use touchmark_attestation::{ResourceDescriptor, Statement};
 use touchmark_oci::{Content, Descriptor, ImageManifest, PinnedRef, media_type};
-use touchmark_policy::{Policy, PolicySet};
+use touchmark_policy::{NamedSigner, Policy, PolicySet};
 use touchmark_registry::{ImageStore as _, RegistryOptions, RetryPolicy, Stores, TagChange};
 use touchmark_sign::{KeyKind, PrivateKey, Signer, sign_image, sign_legacy, sign_statement};
 use touchmark_sigstore::Limits;
@@ -90,7 +90,8 @@ impl Stage {
     }
 
     pub(crate) fn verifier_within(&self, signer: &Signer, limits: GatherLimits) -> ImageVerifier<Stores> {
-        let policy = Policy::signed_by(vec![signer.public_key().clone()], BTreeMap::new());
+        let policy =
+            Policy::signed_by(vec![NamedSigner::of_key(signer.public_key().clone())], BTreeMap::new());
         ImageVerifier::new(self.stores.clone(), PolicySet::new(vec![policy]).unwrap(), limits)
     }
 }

@@ -37,6 +37,7 @@ impl Cluster {
         let files = PolicyFiles {
             policies: vec![policies.path().to_owned()],
             registry_ca: Vec::new(),
+            trusted_root: None,
             registry: RegistryOptions::default(),
             shared: Arc::clone(&server.shared),
         };
@@ -224,6 +225,7 @@ async fn a_change_by_renaming_a_link_is_seen() {
     let files = PolicyFiles {
         policies: vec![mount.path().to_owned()],
         registry_ca: Vec::new(),
+        trusted_root: None,
         registry: RegistryOptions::default(),
         shared: Arc::clone(&cluster.server.shared),
     };
@@ -242,6 +244,7 @@ async fn a_server_does_not_start_without_a_usable_policy() {
     let files = PolicyFiles {
         policies: vec![empty.path().to_owned()],
         registry_ca: Vec::new(),
+        trusted_root: None,
         registry: RegistryOptions::default(),
         shared: Arc::clone(&server.shared),
     };
