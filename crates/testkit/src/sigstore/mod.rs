@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, Response, Uri};
+use axum::http::{HeaderMap, Method, Response, Uri};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -201,7 +201,21 @@ impl Parts {
     }
 }
 
-async fn answer(State(state): State<Arc<Shared>>, method: Method, uri: Uri, body: Bytes) -> Answer {
+/// A request, taken apart.
+struct Asked {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+async fn answer(
+    State(state): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     lock(&state.requests).push(format!("{method} {}", uri.path()));
     let misbehaviour = lock(&state.misbehaviour).clone();
     if !misbehaviour.delay.is_zero() {
@@ -211,15 +225,17 @@ async fn answer(State(state): State<Arc<Shared>>, method: Method, uri: Uri, body
     if let Some(fault) = fault {
         return fault;
     }
-    let answer = state.route(&method, &uri, &body, &misbehaviour).unwrap_or_else(|refusal| refusal.answer());
-    if misbehaviour.cut_off.iter().any(|part| uri.path().contains(part)) {
+    let asked = Asked { method, uri, headers, body };
+    let answer = state.route(&asked, &misbehaviour).unwrap_or_else(|refusal| refusal.answer());
+    if misbehaviour.cut_off.iter().any(|part| asked.uri.path().contains(part)) {
         return cut_off(answer).await;
     }
     answer
 }
 
 impl Shared {
-    fn route(&self, method: &Method, uri: &Uri, body: &[u8], bad: &Misbehaviour) -> Result<Answer, Refusal> {
+    fn route(&self, asked: &Asked, bad: &Misbehaviour) -> Result<Answer, Refusal> {
+        let Asked { method, uri, body, .. } = asked;
         let path = uri.path();
         let mut parts = lock(&self.parts);
         let now = self.clock.now();
@@ -228,7 +244,7 @@ impl Shared {
                 Ok(answer_json(200, &oidc::configuration(&self.url)))
             }
             ("GET", "/keys") => Ok(answer_json(200, &parts.issuer.keys())),
-            ("POST", "/api/v2/signingCert") => self.signing_certificate(&parts, body, bad),
+            ("POST", "/api/v2/signingCert") => self.signing_certificate(&parts, asked, bad),
             ("GET", "/api/v2/trustBundle") => Ok(answer_json(200, &parts.fulcio.trust_bundle()?)),
             ("GET", "/api/v2/configuration") => Ok(answer_json(200, &fulcio::configuration(&self.url))),
             ("POST", "/api/v1/log/entries") => Ok(logged(parts.rekor_v1.add(&parse(body)?, now, bad)?)),
@@ -275,10 +291,20 @@ impl Shared {
         Ok(typed("application/json", parts.tuf.file(name, &targets)?.into_bytes()))
     }
 
-    fn signing_certificate(&self, parts: &Parts, body: &[u8], bad: &Misbehaviour) -> Result<Answer, Refusal> {
-        let request = parse(body)?;
+    /// The token comes in the request or, from sigstore-go, as a bearer's.
+    fn signing_certificate(
+        &self,
+        parts: &Parts,
+        asked: &Asked,
+        bad: &Misbehaviour,
+    ) -> Result<Answer, Refusal> {
+        let request = parse(&asked.body)?;
         let now = self.clock.now();
-        let token = text(&request, "/credentials/oidcIdentityToken")?;
+        let header = asked.headers.get("authorization").and_then(|header| header.to_str().ok());
+        let token = match header.and_then(|header| header.strip_prefix("Bearer ")) {
+            Some(token) => token,
+            None => text(&request, "/credentials/oidcIdentityToken")?,
+        };
         let claims = parts.issuer.claims(&self.url, token, now)?;
         let chain = parts.fulcio.signing_certificate(&request, &claims, &parts.ct_log, now, bad)?;
         Ok(answer_json(200, &chain))
