@@ -20,8 +20,9 @@ use super::certificates::{
     signer_extensions, validity,
 };
 use super::ct_log::CtLog;
+use super::json::text;
 use super::keys::{Key, check};
-use super::{Misbehaviour, Refusal, text};
+use super::{Misbehaviour, Refusal};
 
 pub(super) struct Fulcio {
     pub(super) root: Certified,

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::certificates::{key_in_pem, pem};
+use super::json::{canonical, text};
 use super::keys::{check, check_digest};
 use super::log::Log;
 use super::merkle::{leaf, sha256};
-use super::{Misbehaviour, Refusal, canonical, text};
+use super::{Misbehaviour, Refusal};
 
 pub(super) struct RekorV1 {
     pub(super) log: Log,

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::certificates::key_in_certificate;
+use super::json::{canonical, text};
 use super::keys::{check, check_digest};
 use super::log::Log;
 use super::merkle::sha256;
 use super::rekor_v1::{base64, pre_authentication_encoding};
-use super::{Misbehaviour, Refusal, canonical, text};
+use super::{Misbehaviour, Refusal};
 
 pub(super) struct RekorV2 {
     pub(super) log: Log,

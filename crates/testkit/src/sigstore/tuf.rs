@@ -4,10 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::Refusal;
+use super::json::canonical;
 use super::keys::Key;
 use super::merkle::sha256;
 use super::trust::written;
-use super::{Refusal, canonical};
 
 /// One key for all roles.
 pub(super) struct Repository {
