@@ -1,8 +1,9 @@
 //! Bundles made with the testkit's Sigstore, one request after the other, as another verifier sees them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::{Encode, Sequence};
 use serde_json::{Value, json};
@@ -33,6 +34,37 @@ async fn a_blob_in_rekor_v2_with_a_timestamp_verifies() {
     let result = verify(&sigstore, &bundle).unwrap();
     assert!(result.sct_verified() && result.tlog_verified());
     assert_eq!(result.verified_timestamps(), [sigstore.clock().now()]);
+}
+
+#[tokio::test]
+async fn witnesses_sign_beside_the_log() {
+    let options = Options { witnesses: 2, ..Options::at(start().await.clock().clone()) };
+    let sigstore = Sigstore::start(options).await;
+    let bundle = Signer::new(&sigstore).await.blob(Rekor::V2).await;
+    verify(&sigstore, &bundle).unwrap();
+    let proof = &bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"];
+    let checkpoint = proof["checkpoint"]["envelope"].as_str().unwrap();
+    let names: Vec<&str> =
+        checkpoint.lines().filter_map(|line| line.strip_prefix("\u{2014} ")?.split(' ').next()).collect();
+    assert_eq!(names, ["127.0.0.1", "witness-1.example", "witness-2.example"]);
+}
+
+#[tokio::test]
+async fn tokens_are_signed_with_the_key_that_discovery_leads_to() {
+    let sigstore = start().await;
+    let configuration: Value =
+        get(&sigstore, "/.well-known/openid-configuration").await.json().await.unwrap();
+    assert_eq!(configuration["issuer"], sigstore.url());
+    let keys = reqwest::get(configuration["jwks_uri"].as_str().unwrap()).await.unwrap();
+    let key = keys.json::<Value>().await.unwrap()["keys"][0].clone();
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let part = |name: &str| decode(key[name].as_str().unwrap());
+    let point = [vec![4], part("x"), part("y")].concat();
+    let token = sigstore.token(&Identity::email(EMAIL));
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+        .verify(signed.as_bytes(), &decode(signature))
+        .unwrap();
 }
 
 #[tokio::test]

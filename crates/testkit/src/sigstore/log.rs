@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::keys::Key;
 use super::merkle::{Hash, Tree, leaf, sha256};
+use super::witness::Witness;
 use super::{Misbehaviour, Refusal};
 
 /// A log, and what its checkpoints are signed with.
@@ -18,6 +19,7 @@ pub(super) struct Log {
     name: String,
     /// By which the trusted root names its key; a signature's hint is its beginning.
     pub(super) id: Hash,
+    witnesses: Vec<Witness>,
     tree: Tree,
     entries: Vec<Vec<u8>>,
 }
@@ -36,20 +38,27 @@ impl Log {
     pub(super) fn v1(origin: String, name: &str) -> Result<Self, Refusal> {
         let key = Key::p256()?;
         let id = sha256(&[&key.public()?]);
-        Self::new(key, Key::p256()?, origin, name, id)
+        Self::new(key, Key::p256()?, origin, name, id, Vec::new())
     }
 
     /// A log of Rekor v2, whose key's identifier binds its name
     /// ([signed-note](https://github.com/C2SP/C2SP/blob/main/signed-note.md), signature type 1).
-    pub(super) fn v2(name: &str) -> Result<Self, Refusal> {
+    pub(super) fn v2(name: &str, witnesses: Vec<Witness>) -> Result<Self, Refusal> {
         let key = Key::ed25519()?;
         let id = sha256(&[name.as_bytes(), b"\n\x01", key.public_bits()]);
-        Self::new(key, Key::ed25519()?, name.to_owned(), name, id)
+        Self::new(key, Key::ed25519()?, name.to_owned(), name, id, witnesses)
     }
 
-    fn new(key: Key, wrong_key: Key, origin: String, name: &str, id: Hash) -> Result<Self, Refusal> {
+    fn new(
+        key: Key,
+        wrong_key: Key,
+        origin: String,
+        name: &str,
+        id: Hash,
+        witnesses: Vec<Witness>,
+    ) -> Result<Self, Refusal> {
         let (tree, entries) = (Tree::default(), Vec::new());
-        let mut log = Self { key, wrong_key, origin, name: name.to_owned(), id, tree, entries };
+        let mut log = Self { key, wrong_key, origin, name: name.to_owned(), id, witnesses, tree, entries };
         // So that every other entry has one before it, about which another tree can say something else.
         log.add(b"{}".to_vec());
         Ok(log)
@@ -111,7 +120,9 @@ impl Log {
         let text = format!("{}\n{size}\n{}\n", self.origin, STANDARD.encode(root));
         let mut signature = self.id.iter().take(HINT).copied().collect::<Vec<u8>>();
         signature.extend(self.sign(text.as_bytes(), misbehaviour)?);
-        Ok(format!("{text}\n\u{2014} {} {}\n", self.name, STANDARD.encode(signature)))
+        let cosigned = self.witnesses.iter().map(|witness| witness.cosign(&text));
+        let cosignatures = cosigned.collect::<Result<String, _>>()?;
+        Ok(format!("{text}\n\u{2014} {} {}\n{cosignatures}", self.name, STANDARD.encode(signature)))
     }
 
     pub(super) fn sign(&self, message: &[u8], misbehaviour: &Misbehaviour) -> Result<Vec<u8>, Refusal> {

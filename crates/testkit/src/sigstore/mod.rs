@@ -22,6 +22,7 @@ mod routes;
 mod timestamps;
 mod trust;
 mod tuf;
+mod witness;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -45,14 +46,16 @@ pub struct Options {
     pub clock: Clock,
     /// The port on loopback; 0 for a free one.
     pub port: u16,
+    /// How many witnesses sign the checkpoints of Rekor v2.
+    pub witnesses: usize,
     /// What it does wrong from the start.
     pub misbehaviour: Misbehaviour,
 }
 
 impl Options {
-    /// On a free port, well-behaved.
+    /// On a free port, without witnesses, well-behaved.
     pub fn at(clock: Clock) -> Self {
-        Self { clock, port: 0, misbehaviour: Misbehaviour::default() }
+        Self { clock, port: 0, witnesses: 0, misbehaviour: Misbehaviour::default() }
     }
 }
 
@@ -91,7 +94,7 @@ impl Sigstore {
     pub async fn start(options: Options) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let parts = Parts::new(address, options.clock.now()).expect("keys and certificates");
+        let parts = Parts::new(address, &options.clock, options.witnesses).expect("keys and certificates");
         let state = Arc::new(Shared {
             url: format!("http://{address}"),
             clock: options.clock,
@@ -181,7 +184,8 @@ impl Drop for Sigstore {
 }
 
 impl Parts {
-    fn new(address: SocketAddr, now: Timestamp) -> Result<Self, Refusal> {
+    fn new(address: SocketAddr, clock: &Clock, witnesses: usize) -> Result<Self, Refusal> {
+        let now = clock.now();
         let from = now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
         let validity = certificates::validity(from, TEN_YEARS)?;
         // Clients compare a checkpoint's name with the host in the log's URL, without its port.
@@ -192,7 +196,7 @@ impl Parts {
             fulcio: fulcio::Fulcio::new(validity)?,
             ct_log: ct_log::CtLog::new()?,
             rekor_v1: rekor_v1::RekorV1::new(&host, now)?,
-            rekor_v2: rekor_v2::RekorV2::new(&host)?,
+            rekor_v2: rekor_v2::RekorV2::new(&host, witnesses, clock)?,
             timestamps: timestamps::TimestampAuthority::new(validity)?,
             tuf: tuf::Repository::new(now)?,
         })

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::certificates::key_in_certificate;
+use super::clock::Clock;
 use super::json::{canonical, text};
 use super::keys::{check, check_digest};
 use super::log::Log;
 use super::merkle::sha256;
 use super::rekor_v1::{base64, pre_authentication_encoding};
+use super::witness::Witness;
 use super::{Misbehaviour, Refusal};
 
 pub(super) struct RekorV2 {
@@ -20,8 +22,9 @@ pub(super) struct RekorV2 {
 }
 
 impl RekorV2 {
-    pub(super) fn new(host: &str) -> Result<Self, Refusal> {
-        Ok(Self { log: Log::v2(host)? })
+    pub(super) fn new(host: &str, witnesses: usize, clock: &Clock) -> Result<Self, Refusal> {
+        let witnesses = (1..=witnesses).map(|number| Witness::new(number, clock));
+        Ok(Self { log: Log::v2(host, witnesses.collect::<Result<_, _>>()?)? })
     }
 
     /// `POST /api/v2/log/entries`: a `TransparencyLogEntry`.
