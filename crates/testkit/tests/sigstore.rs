@@ -1,7 +1,7 @@
 //! Bundles made with the testkit's Sigstore, one request after the other, as another verifier sees them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use der::asn1::{ObjectIdentifier, OctetString};
@@ -135,11 +135,36 @@ async fn an_entry_is_in_rekor_v1_once() {
 }
 
 #[tokio::test]
+async fn rekor_v2_keeps_the_digest_and_the_signature_of_an_envelope() {
+    let sigstore = start().await;
+    let signer = Signer::new(&sigstore).await;
+    let signature = STANDARD.encode(signer.sign(b"DSSEv1 10 text/plain 5 hello"));
+    let payload = STANDARD.encode("hello");
+    let signatures = json!([{"sig": signature}]);
+    let envelope = json!({"payload": payload, "payloadType": "text/plain", "signatures": signatures});
+    let request = json!({"dsseRequestV002": {"envelope": envelope, "verifiers": [signer.verifier()]}});
+    let answer = post(&sigstore, "/api/v2/log/entries", &request).await;
+    assert_eq!(answer.status(), 201);
+    let entry: Value = answer.json().await.unwrap();
+    assert_eq!(entry["kindVersion"], json!({"kind": "dsse", "version": "0.0.2"}));
+    let body = STANDARD.decode(entry["canonicalizedBody"].as_str().unwrap()).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let kept = &body["spec"]["dsseV002"];
+    assert_eq!(kept["payloadHash"]["digest"], STANDARD.encode(sha256(b"hello").as_bytes()));
+    assert_eq!(kept["signatures"], json!([{"content": signature, "verifier": signer.verifier()}]));
+}
+
+#[tokio::test]
 async fn a_log_takes_no_entry_whose_signature_is_wrong() {
     let sigstore = start().await;
     let signer = Signer::new(&sigstore).await;
     let request = signer.hashedrekord(&signer.sign(b"something else"));
     assert_eq!(post(&sigstore, "/api/v1/log/entries", &request).await.status(), 400);
+    let signature =
+        json!({"content": STANDARD.encode(signer.sign(b"something else")), "verifier": signer.verifier()});
+    let digest = STANDARD.encode(sha256(ARTIFACT).as_bytes());
+    let request = json!({"hashedRekordRequestV002": {"digest": digest, "signature": signature}});
+    assert_eq!(post(&sigstore, "/api/v2/log/entries", &request).await.status(), 400);
 }
 
 #[tokio::test]
@@ -242,7 +267,26 @@ async fn the_tuf_repository_leads_from_its_timestamp_to_the_trusted_root() {
     let sigstore = start().await;
     let file = async |name: &str| get(&sigstore, &format!("/tuf/{name}")).await.text().await.unwrap();
     let meta = |text: &str| serde_json::from_str::<Value>(text).unwrap()["signed"].clone();
-    assert_eq!(file("1.root.json").await, sigstore.tuf_root());
+    let root = file("1.root.json").await;
+    assert_eq!(root, sigstore.tuf_root());
+    let (id, key) = meta(&root)["keys"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .next()
+        .map(|(id, key)| (id.clone(), key.clone()))
+        .unwrap();
+    let key = hex::decode(key["keyval"]["public"].as_str().unwrap()).unwrap();
+    for name in ["1.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"] {
+        // What is signed comes second in the file as written, after the signatures.
+        let text = file(name).await;
+        let (signatures, signed) = text.strip_suffix('}').unwrap().split_once(",\"signed\":").unwrap();
+        let signatures: Value = serde_json::from_str(&format!("{signatures}}}")).unwrap();
+        let signature = &signatures["signatures"][0];
+        assert_eq!(signature["keyid"], id);
+        let signature = hex::decode(signature["sig"].as_str().unwrap()).unwrap();
+        UnparsedPublicKey::new(&ED25519, &key).verify(signed.as_bytes(), &signature).unwrap();
+    }
     let described = |meta: &Value, text: &str| {
         assert_eq!(meta["hashes"]["sha256"], sha256(text.as_bytes()).to_hex());
         assert_eq!(meta["length"], text.len());
