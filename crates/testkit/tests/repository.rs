@@ -16,7 +16,7 @@ const MAX_LINES: usize = 800;
 /// Larger files are data.
 const MAX_TEXT_BYTES: u64 = 1024 * 1024;
 
-/// Folders that tools fill.
+/// What tools fill: folders, but in a worktree `.git` is a file.
 const NOT_OURS: [&str; 5] = [".git", "artifacts", "corpus", "node_modules", "target"];
 
 /// Paths of the machines that the project is built on; written apart so that this file is not its own finding.
@@ -158,7 +158,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let kind = entry.file_type().unwrap();
-        if kind.is_dir() && !NOT_OURS.contains(&name(&entry.path())) {
+        if NOT_OURS.contains(&name(&entry.path())) {
+            continue;
+        }
+        if kind.is_dir() {
             found.extend(files(&entry.path()));
         } else if kind.is_file() {
             found.push(entry.path());

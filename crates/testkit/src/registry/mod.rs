@@ -5,8 +5,8 @@
 
 mod auth;
 mod knobs;
-mod tamper;
-mod wire;
+pub(crate) mod tamper;
+pub(crate) mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -167,7 +167,7 @@ impl Contents {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -207,19 +207,7 @@ async fn answer(
 
 impl Shared {
     fn fault(&self, asked: &Asked) -> Option<Answer> {
-        let mut knobs = lock(&self.knobs);
-        let method = asked.method.as_str();
-        let fault = knobs.faults.iter_mut().find(|fault| {
-            fault.times > 0
-                && asked.path.contains(&fault.path)
-                && fault.method.as_deref().is_none_or(|only| only == method)
-        })?;
-        if fault.times != u32::MAX {
-            fault.times -= 1;
-        }
-        let headers: Vec<(&str, String)> =
-            fault.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        Some(respond(fault.status, &headers, fault.body.clone()))
+        take_fault(&mut lock(&self.knobs).faults, asked.method.as_str(), &asked.path)
     }
 
     fn route(&self, asked: &Asked) -> Answer {
@@ -411,6 +399,21 @@ impl Shared {
         }
         answer
     }
+}
+
+/// The answer of the first fault that matches, which has then happened once.
+pub(crate) fn take_fault(faults: &mut [Fault], method: &str, path: &str) -> Option<Answer> {
+    let fault = faults.iter_mut().find(|fault| {
+        fault.times > 0
+            && path.contains(&fault.path)
+            && fault.method.as_deref().is_none_or(|only| only == method)
+    })?;
+    if fault.times != u32::MAX {
+        fault.times -= 1;
+    }
+    let headers: Vec<(&str, String)> =
+        fault.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    Some(respond(fault.status, &headers, fault.body.clone()))
 }
 
 /// A manifest as the referrers API lists it, if it has that subject.

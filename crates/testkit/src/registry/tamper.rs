@@ -38,7 +38,9 @@ pub(super) async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
 }
 
 /// All bytes and then an error, late enough that the bytes are on their way.
-fn breaking_off(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
+pub(crate) fn breaking_off(
+    bytes: Vec<u8>,
+) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
     futures_util::stream::unfold(Some(bytes), |bytes| async move {
         match bytes {
             Some(bytes) => Some((Ok(Bytes::from(bytes)), None)),

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use serde_json::json;
 
-pub(super) type Answer = Response<Body>;
+pub(crate) type Answer = Response<Body>;
 
 /// A request, taken apart.
 pub(super) struct Asked {
@@ -28,7 +28,7 @@ pub(super) fn error(status: u16, code: &str) -> Answer {
     respond(status, &[], json!({"errors": [{"code": code, "message": ""}]}).to_string())
 }
 
-pub(super) fn respond(status: u16, headers: &[(&str, String)], body: impl Into<Body>) -> Answer {
+pub(crate) fn respond(status: u16, headers: &[(&str, String)], body: impl Into<Body>) -> Answer {
     let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {

@@ -1,0 +1,46 @@
+//! What a [`Sigstore`](super::Sigstore) can be told to do wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::Fault;
+
+/// How a [`Sigstore`](super::Sigstore) misbehaves; by default not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Misbehaviour {
+    /// The logs' checkpoints and proofs give a root hash that is not the tree's, and sign it.
+    pub wrong_root_hash: bool,
+    /// The logs answer with the checkpoint from before the new entry.
+    pub stale_checkpoint: bool,
+    /// The logs answer from a tree with another first entry: sound in itself, and not what the public sees.
+    pub split_view: bool,
+    /// The logs sign with a key that is not in the trusted root, under the name and hint of the one that is.
+    pub wrong_log_key: bool,
+    /// Certificates come without a signed certificate timestamp.
+    pub missing_sct: bool,
+    /// Signed certificate timestamps are made with a key that is not in the trusted root.
+    pub wrong_ct_log_key: bool,
+    /// Whose time the trusted root says was over an hour ago.
+    pub expired: BTreeSet<Authority>,
+    /// Answers to give instead, the first that matches: `Fault::times("/api/v2/log", 429, 2).header("retry-after", "1")`.
+    pub faults: Vec<Fault>,
+    /// Parts of paths whose answers are cut off half way.
+    pub cut_off: BTreeSet<String>,
+    /// How long every answer takes.
+    pub delay: Duration,
+}
+
+/// One of the parts that the trusted root names, with the time in which it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Authority {
+    /// Fulcio's certificate authority.
+    Certificates,
+    /// The certificate transparency log.
+    CtLog,
+    /// The Rekor v1 log.
+    RekorV1,
+    /// The Rekor v2 log.
+    RekorV2,
+    /// The timestamp authority.
+    Timestamps,
+}
