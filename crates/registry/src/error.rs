@@ -303,6 +303,11 @@ impl StoreError {
             }
             Self::ReadOnly { .. } => "copy the image to a registry or an oci: directory first".into(),
             Self::Conflict { .. } => "try again when fewer writers are at work".into(),
+            Self::Rejected { at, .. } if at.operation == Operation::UpdateTag => {
+                "the tag may be immutable; where a registry has no referrers API, evidence is listed under tags named sha256-…, \
+                 which must stay mutable"
+                    .into()
+            }
             Self::Rejected { status: 409, .. } => {
                 "the tag may be immutable; allow it to be overwritten".into()
             }

@@ -154,7 +154,11 @@ impl ImageStore for Stores {
         at_place!(self, name, update_tag(name, tag, change))
     }
 
-    async fn delete_manifest(&self, manifest: &PinnedRef, subject: Option<&Digest>) -> Result<(), StoreError> {
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
         at_place!(self, manifest.name(), delete_manifest(manifest, subject))
     }
 }

@@ -247,7 +247,11 @@ impl ImageStore for RegistryClient {
         self.change_tag(name, tag, change).await
     }
 
-    async fn delete_manifest(&self, manifest: &PinnedRef, subject: Option<&Digest>) -> Result<(), StoreError> {
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
         self.delete_listed(manifest, subject).await
     }
 }

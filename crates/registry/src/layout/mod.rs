@@ -276,7 +276,11 @@ impl ImageStore for LayoutStore {
     }
 
     /// Its entries, and those in a fallback index that another tool wrote, go; its file stays like all blobs.
-    async fn delete_manifest(&self, manifest: &PinnedRef, subject: Option<&Digest>) -> Result<(), StoreError> {
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
         let at = At::new(Operation::Delete, manifest);
         self.check_name(manifest.name(), &at)?;
         let (reader, digest, inner) = (Arc::clone(&self.reader), manifest.digest().clone(), at.clone());

@@ -128,9 +128,9 @@ impl Reader {
         if !index.remove(digest) {
             return Ok(());
         }
-        let bytes = index.to_bytes().map_err(|source| {
-            self.failed(at, "index.json", FileError::Io(std::io::Error::other(source)))
-        })?;
+        let bytes = index
+            .to_bytes()
+            .map_err(|source| self.failed(at, "index.json", FileError::Io(std::io::Error::other(source))))?;
         self.write("index.json", &bytes, at)
     }
 
