@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    attest, completions, key, policy, provenance, quickstart, sbom, sign, sign_blob, tree, verify,
-    verify_attestation, verify_blob, version,
+    attest, clean, completions, copy, download, key, policy, provenance, quickstart, save, sbom, sign,
+    sign_blob, tree, verify, verify_attestation, verify_blob, version,
 };
 
 /// Inventories, signs, attests and verifies container images.
@@ -62,6 +62,17 @@ pub(crate) enum Command {
     Policy(policy::PolicyCommand),
     /// Show what is attached to an image
     Tree(tree::TreeArgs),
+    /// Print the evidence of an image as it is stored
+    #[command(subcommand)]
+    Download(download::DownloadCommand),
+    /// Copy an image with its evidence
+    Copy(copy::CopyArgs),
+    /// Save an image with its evidence in an OCI layout
+    Save(save::SaveArgs),
+    /// Load what was saved
+    Load(save::LoadArgs),
+    /// Remove the evidence of an image
+    Clean(clean::CleanArgs),
     /// Write a shell's completions
     Completions(completions::CompletionsArgs),
     /// Print the version

@@ -16,6 +16,7 @@ mod outcome;
 mod progress;
 mod render;
 mod source;
+mod transfer;
 
 use std::process::ExitCode;
 
