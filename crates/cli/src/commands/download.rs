@@ -1,6 +1,6 @@
 //! `touchmark download signature|attestation|sbom IMAGE`: evidence as it is stored, unverified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -92,7 +92,7 @@ fn name(kind: EvidenceKind) -> &'static str {
     }
 }
 
-/// Documents of one kind, a line each. One that cannot be read is an error: it may be what is wanted.
+/// Documents of one kind, a line each. What cannot be read is left out with a warning: it must not hide the rest.
 async fn lines(
     image: &PinnedRef,
     kind: EvidenceKind,
@@ -105,17 +105,21 @@ async fn lines(
         let message = format!("more is attached to {image} than is read at once");
         return Err(Mistake::new(message, "touchmark clean removes what is not wanted").into());
     }
-    let mut manifests: Vec<&Digest> = evidence.items.iter().map(|item| &item.origin.manifest).collect();
+    let (mut manifests, mut readable) = (Vec::new(), HashSet::new());
+    for item in &evidence.items {
+        if let Document::Malformed(error) = &item.document {
+            context.warn(&format!("left out: {}: {error}", item.origin));
+        } else {
+            manifests.push(&item.origin.manifest);
+            readable.insert(&item.origin.blob);
+        }
+    }
     manifests.dedup();
     let mut text = Vec::new();
     for manifest in manifests {
-        for (layer, bytes) in layers(&image.name().pin(manifest.clone()), context).await? {
+        for (layer, bytes) in layers(&image.name().pin(manifest.clone()), &readable, context).await? {
             let annotations = &layer.descriptor.annotations;
             let document = Document::read(layer.kind, &bytes, annotations, &limits.documents);
-            if let Document::Malformed(error) = &document {
-                context.warn(&format!("{} of {manifest} is left out: {error}", layer.descriptor.digest));
-                continue;
-            }
             let typed = || predicate_type(&document, &limits.documents);
             let fits = wanted.is_none_or(|wanted| typed().is_some_and(|found| found == wanted.uri()));
             if EvidenceKind::of(&document, &limits.documents) == Some(kind) && fits {
@@ -127,8 +131,12 @@ async fn lines(
     Ok((!text.is_empty()).then_some(text))
 }
 
-/// The documents that a manifest lists.
-async fn layers(manifest: &PinnedRef, context: &Context) -> anyhow::Result<Vec<(Layer, Vec<u8>)>> {
+/// The documents that a manifest lists and that can be read.
+async fn layers(
+    manifest: &PinnedRef,
+    readable: &HashSet<&Digest>,
+    context: &Context,
+) -> anyhow::Result<Vec<(Layer, Vec<u8>)>> {
     let content = context.stores().fetch_manifest(manifest).await?;
     let parsed = Manifest::parse(&content, &Limits::default())
         .with_context(|| format!("cannot read the manifest {manifest}"))?;
@@ -136,7 +144,8 @@ async fn layers(manifest: &PinnedRef, context: &Context) -> anyhow::Result<Vec<(
         return Ok(Vec::new());
     };
     let mut read = Vec::new();
-    for layer in find_layers(&parsed, &GatherLimits::default().documents).layers {
+    let listed = find_layers(&parsed, &GatherLimits::default().documents).layers;
+    for layer in listed.into_iter().filter(|layer| readable.contains(&layer.descriptor.digest)) {
         let bytes = blob(manifest, &layer.descriptor, context).await?;
         read.push((layer, bytes));
     }

@@ -75,6 +75,20 @@ fn downloads_are_lines_of_what_is_stored() {
 }
 
 #[test]
+fn a_document_that_cannot_be_read_does_not_hide_the_others() {
+    let stage = signed();
+    let run = stage.run(&["tree", "-o", "json", IMAGE]).ok().json();
+    let attached = run["attached"].as_array().unwrap();
+    let first =
+        attached[0]["documents"][0]["blob"].as_str().unwrap().replace("sha256:", "image/blobs/sha256/");
+    std::fs::remove_file(stage.path(&first)).unwrap();
+    let kind = attached[0]["documents"][0]["kind"].as_str().unwrap();
+    let run = stage.run(&["download", kind, IMAGE]);
+    assert!(run.stderr.contains("warning: left out: sha256:"), "{run:?}");
+    assert_eq!(run.stdout.lines().count(), if kind == "signature" { 1 } else { 0 });
+}
+
+#[test]
 fn clean_asks_first_and_then_leaves_nothing() {
     let stage = signed();
     let run = stage.run(&["clean", IMAGE]).undecided();
