@@ -1,6 +1,6 @@
 //! Copying, saving, loading, downloading and removing evidence.
 
-use touchmark_testkit::{FakeRegistry, Fault};
+use touchmark_testkit::{FakeRegistry, Fault, ReferrersApi};
 
 use crate::stage::{Stage, assert_follows};
 
@@ -112,6 +112,26 @@ async fn clean_names_what_a_registry_does_not_delete() {
     let run = stage.run(&["clean", "--force", &there]).undecided();
     assert!(run.stderr.contains("3 of 3 remain: sha256:"), "{}", run.stderr);
     assert!(run.stderr.contains("does not delete manifests (status 405)"), "{}", run.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn immutable_tags_block_a_signature_only_where_it_needs_one() {
+    let registry = FakeRegistry::start().await;
+    let stage = Stage::with_image();
+    let there = format!("{}/prod/app:1.4", registry.host());
+    stage.run(&["copy", IMAGE, &there]).ok();
+    registry.set(|knobs| {
+        for tag in ["/manifests/sha256-", "/manifests/1.4"] {
+            knobs.faults.push(Fault::always(tag, 409).on("PUT"));
+        }
+    });
+    for key in ["release.key", "other.key"] {
+        stage.run(&["sign", "--key", key, &there]).ok();
+    }
+    registry.set(|knobs| knobs.referrers = ReferrersApi::Absent);
+    let run = stage.run(&["sign", "--key", "release.key", &there]).undecided();
+    assert!(run.stderr.contains("hint: the tag may be immutable"), "{}", run.stderr);
+    assert!(run.stderr.contains("sha256-"), "{}", run.stderr);
 }
 
 #[test]
