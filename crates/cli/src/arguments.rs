@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    attest, completions, conformance, key, policy, provenance, quickstart, sbom, sign, sign_blob, tree,
-    trust, verify, verify_attestation, verify_blob, verify_blob_attestation, version,
+    attest, clean, completions, conformance, copy, download, key, policy, provenance, quickstart, save, sbom,
+    sign, sign_blob, tree, trust, verify, verify_attestation, verify_blob, verify_blob_attestation, version,
 };
 
 /// Inventories, signs, attests and verifies container images.
@@ -70,6 +70,17 @@ pub(crate) enum Command {
     /// Speak the Sigstore conformance suite's protocol
     #[command(subcommand, hide = true)]
     Conformance(conformance::ConformanceCommand),
+    /// Print the evidence of an image as it is stored
+    #[command(subcommand)]
+    Download(download::DownloadCommand),
+    /// Copy an image with its evidence
+    Copy(copy::CopyArgs),
+    /// Save an image with its evidence in an OCI layout
+    Save(save::SaveArgs),
+    /// Load what was saved
+    Load(save::LoadArgs),
+    /// Remove the evidence of an image
+    Clean(clean::CleanArgs),
     /// Write a shell's completions
     Completions(completions::CompletionsArgs),
     /// Print the version

@@ -1,12 +1,16 @@
 //! The commands, one file each, and who runs when.
 
 pub(crate) mod attest;
+pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod conformance;
+pub(crate) mod copy;
+pub(crate) mod download;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod provenance;
 pub(crate) mod quickstart;
+pub(crate) mod save;
 pub(crate) mod sbom;
 pub(crate) mod sign;
 pub(crate) mod sign_blob;
@@ -49,6 +53,11 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Trust(command) => trust::run(&command),
         Command::Conformance(command) => conformance::run(&command),
         Command::Tree(args) => tree::run(args, context).await,
+        Command::Download(command) => download::run(command, context).await,
+        Command::Copy(args) => copy::run(args, context).await,
+        Command::Save(args) => save::save(args, context).await,
+        Command::Load(args) => save::load(args, context).await,
+        Command::Clean(args) => clean::run(args, context).await,
         Command::Completions(args) => completions::run(&args),
         Command::Version(args) => version::run(&args),
     }

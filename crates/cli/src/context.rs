@@ -63,6 +63,11 @@ impl Context {
         }
     }
 
+    /// Tells the user of a failure, already described.
+    pub(crate) fn fail(&self, described: &str) {
+        self.progress.suspend(|| to_stderr(described));
+    }
+
     /// Tells the user something that he must know.
     pub(crate) fn warn(&self, text: &str) {
         let mark = self.stderr_style().paint(Tone::Caution, "warning:");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use touchmark_registry::StoreError;
-use touchmark_verify::{DescendError, VerifyError};
+use touchmark_verify::{CopyError, DescendError, VerifyError};
 
 use crate::render::{Style, Tone, harmless, to_stderr};
 
@@ -87,6 +87,8 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
             store.hint()
         } else if let Some(verify) = cause.downcast_ref::<VerifyError>() {
             verify.hint()
+        } else if let Some(copy) = cause.downcast_ref::<CopyError>() {
+            copy.hint()
         } else {
             cause.downcast_ref::<DescendError>().and_then(DescendError::hint)
         }

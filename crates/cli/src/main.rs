@@ -18,6 +18,7 @@ mod progress;
 mod render;
 mod signers;
 mod source;
+mod transfer;
 
 use std::process::ExitCode;
 

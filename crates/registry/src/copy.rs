@@ -1,5 +1,6 @@
 //! Copying an image with all that it is made of, bytes exact.
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use touchmark_oci::{Content, Descriptor, ImageName, Manifest, PinnedRef, Tag};
 
 use crate::{At, ImageStore, Limits, Operation, StoreError};
@@ -40,6 +41,32 @@ pub async fn copy_image<F: ImageStore, T: ImageStore>(
         report.manifests += 1;
     }
     Ok(report)
+}
+
+/// Copies the blobs that `manifest`, of `source`, names to `name` in another store, and not the manifest.
+///
+/// # Errors
+/// As the stores', and [`StoreError::Manifest`].
+pub async fn copy_blobs<F: ImageStore, T: ImageStore>(
+    from: &F,
+    source: &ImageName,
+    manifest: &Content,
+    to: &T,
+    name: &ImageName,
+    limits: &Limits,
+) -> Result<CopyReport, StoreError> {
+    let mut report = CopyReport::default();
+    Copy { from, source, to, name, limits }.blobs_of(manifest, &mut report).await?;
+    Ok(report)
+}
+
+impl CopyReport {
+    /// Counts what another copy moved too.
+    pub fn add(&mut self, other: &Self) {
+        self.manifests += other.manifests;
+        self.blobs += other.blobs;
+        self.mounted += other.mounted;
+    }
 }
 
 struct Copy<'a, F, T> {
@@ -98,16 +125,26 @@ impl<F: ImageStore, T: ImageStore> Copy<'_, F, T> {
         let Manifest::Image(image) = self.parse(manifest)? else {
             return Ok(());
         };
-        for blob in std::iter::once(&image.config).chain(&image.layers) {
-            if self.is_same_registry() && self.to.mount_blob(self.name, blob, self.source).await? {
-                report.mounted += 1;
-                continue;
-            }
-            let bytes = self.from.open_blob(self.source, blob).await?;
-            self.to.push_blob_stream(self.name, blob, bytes).await?;
-            report.blobs += 1;
-        }
+        let blobs: Vec<Descriptor> = std::iter::once(image.config).chain(image.layers).collect();
+        let mounted: Vec<bool> = stream::iter(blobs)
+            .map(|blob| self.blob(blob))
+            .buffer_unordered(self.limits.max_parallel_blobs.max(1))
+            .try_collect()
+            .await?;
+        let taken_over = mounted.iter().filter(|mounted| **mounted).count() as u64;
+        report.mounted += taken_over;
+        report.blobs += mounted.len() as u64 - taken_over;
         Ok(())
+    }
+
+    /// Copies a blob. Whether the registry took it over from its other repository.
+    async fn blob(&self, blob: Descriptor) -> Result<bool, StoreError> {
+        if self.is_same_registry() && self.to.mount_blob(self.name, &blob, self.source).await? {
+            return Ok(true);
+        }
+        let bytes = self.from.open_blob(self.source, &blob).await?;
+        self.to.push_blob_stream(self.name, &blob, bytes).await?;
+        Ok(false)
     }
 
     fn is_same_registry(&self) -> bool {

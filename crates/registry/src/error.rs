@@ -57,6 +57,8 @@ pub enum Operation {
     Open,
     /// Copying an image.
     Copy,
+    /// Deleting a manifest.
+    Delete,
 }
 
 impl fmt::Display for Operation {
@@ -73,6 +75,7 @@ impl fmt::Display for Operation {
             Self::LogIn => "log in for",
             Self::Open => "open",
             Self::Copy => "copy",
+            Self::Delete => "delete",
         })
     }
 }
@@ -244,6 +247,16 @@ pub enum StoreError {
         /// What was being done.
         at: At,
     },
+    /// The registry deletes nothing for anybody.
+    #[error("{at}: {registry} does not delete manifests (status {status})")]
+    Undeletable {
+        /// What was being done.
+        at: At,
+        /// The registry.
+        registry: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The caller's change to a tag could not be made.
     #[error("{at}: the change could not be made")]
     Change {
@@ -290,8 +303,16 @@ impl StoreError {
             }
             Self::ReadOnly { .. } => "copy the image to a registry or an oci: directory first".into(),
             Self::Conflict { .. } => "try again when fewer writers are at work".into(),
+            Self::Rejected { at, .. } if at.operation == Operation::UpdateTag => {
+                "the tag may be immutable; where a registry has no referrers API, evidence is listed under tags named sha256-…, \
+                 which must stay mutable"
+                    .into()
+            }
             Self::Rejected { status: 409, .. } => {
                 "the tag may be immutable; allow it to be overwritten".into()
+            }
+            Self::Undeletable { .. } => {
+                "enable deletion on the registry, or delete it by the registry's own means".into()
             }
             Self::InvalidLayout { fault: LayoutFault::Compressed, .. } => {
                 "decompress the archive first".into()

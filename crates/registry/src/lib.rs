@@ -16,7 +16,7 @@ mod stores;
 pub use artifact::push_artifact;
 pub use client::CredentialError;
 pub use client::RegistryClient;
-pub use copy::{CopyReport, copy_image};
+pub use copy::{CopyReport, copy_blobs, copy_image};
 pub use error::{At, ErrorCode, LayoutFault, Operation, ResponseFault, StoreError, Unavailable};
 pub use layout::{ArchiveMember, ArchiveStore, LayoutStore, index_archive};
 pub use limits::Limits;

@@ -11,6 +11,8 @@ pub struct Limits {
     pub documents: touchmark_oci::Limits,
     /// Bytes of all manifests and indexes that one image is made of, when it is copied.
     pub max_walk_bytes: u64,
+    /// Blobs of one manifest that are copied at the same time.
+    pub max_parallel_blobs: usize,
     /// Referrers of one image. cosign stops at 1,000 signatures of one image too.
     pub max_referrers: usize,
     /// Pages of one list of referrers.
@@ -44,6 +46,7 @@ impl Default for Limits {
         Self {
             documents: touchmark_oci::Limits::default(),
             max_walk_bytes: 64 << 20,
+            max_parallel_blobs: 4,
             max_referrers: 1_000,
             max_pages: 100,
             max_page_bytes: 4 << 20,

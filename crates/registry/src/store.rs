@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use tokio::io::AsyncRead;
-use touchmark_oci::{Content, Descriptor, ImageName, ImageRef, PinnedRef, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, PinnedRef, Tag};
 
 use crate::StoreError;
 
@@ -94,6 +94,14 @@ pub trait ImageStore: Send + Sync {
         tag: &Tag,
         change: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> impl Future<Output = Result<Content, StoreError>> + Send;
+
+    /// Forgets a manifest and every tag that points at it; one that is gone already is done. `subject` is what it refers to, if
+    /// anything: it is taken off the fallback tag's list too. Blobs stay, for others may use them.
+    fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// A manifest for a tag to point at, with those of its blobs that may not be in the store yet. They are pushed first.

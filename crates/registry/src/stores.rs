@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use touchmark_oci::{Content, Descriptor, ImageName, ImageRef, PinnedRef, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, PinnedRef, Tag};
 
 use crate::{
     ArchiveStore, BlobReader, ImageStore, LayoutStore, Limits, Referrers, RegistryClient, RegistryOptions,
@@ -152,5 +152,13 @@ impl ImageStore for Stores {
         change: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> Result<Content, StoreError> {
         at_place!(self, name, update_tag(name, tag, change))
+    }
+
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        at_place!(self, manifest.name(), delete_manifest(manifest, subject))
     }
 }

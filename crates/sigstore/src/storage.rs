@@ -125,24 +125,55 @@ pub fn append_layer(
     layer: &LegacyLayer,
     limits: &Limits,
 ) -> Result<Stored, StorageError> {
-    let descriptor = layer.descriptor();
+    let mut stored = add_layers(existing, vec![layer.descriptor()], limits)?;
+    stored.blobs.push(layer.blob.clone());
+    Ok(stored)
+}
+
+/// Adds the layers of another legacy manifest, `added`, to the one under a legacy tag. Without one, `added` is what is stored.
+/// The layers' blobs are not among those of the result.
+///
+/// # Errors
+/// [`StorageError`] when either is no manifest of layers, or it would be full.
+pub fn merge_layers(
+    existing: Option<&Content>,
+    added: &Content,
+    limits: &Limits,
+) -> Result<Stored, StorageError> {
+    let layers = parse_legacy(added)?.layers;
+    match existing {
+        Some(_) => add_layers(existing, layers, limits),
+        None => Ok(Stored { manifest: added.clone(), blobs: Vec::new() }),
+    }
+}
+
+fn add_layers(
+    existing: Option<&Content>,
+    added: Vec<Descriptor>,
+    limits: &Limits,
+) -> Result<Stored, StorageError> {
     let mut manifest = match existing {
         Some(content) => parse_legacy(content)?,
         None => ImageManifest::new(Descriptor::of(media_type::OCI_CONFIG, b""), Vec::new()),
     };
-    if let Some(content) = existing
-        && manifest.layers.contains(&descriptor)
-    {
-        return Ok(Stored { manifest: content.clone(), blobs: vec![layer.blob.clone()] });
+    let before = manifest.layers.len();
+    for layer in added {
+        if !manifest.layers.contains(&layer) {
+            manifest.layers.push(layer);
+        }
     }
-    manifest.layers.push(descriptor);
+    if let Some(content) = existing
+        && manifest.layers.len() == before
+    {
+        return Ok(Stored { manifest: content.clone(), blobs: Vec::new() });
+    }
     let count = manifest.layers.len();
     if count > limits.max_layers {
         return Err(StorageError::Full { count, limit: limits.max_layers });
     }
     let config = legacy_config(&manifest.config.media_type, &manifest.layers);
     manifest.config = config.descriptor().clone();
-    Ok(Stored { manifest: manifest.to_content(), blobs: vec![config, layer.blob.clone()] })
+    Ok(Stored { manifest: manifest.to_content(), blobs: vec![config] })
 }
 
 fn parse_legacy(content: &Content) -> Result<ImageManifest, StorageError> {
@@ -342,6 +373,20 @@ mod tests {
         let stored = append_layer(Some(&manifest.to_content()), &layer("b"), &Limits::default()).unwrap();
         let found = parse_legacy(&stored.manifest).unwrap();
         assert_eq!((&found.layers[0], &found.annotations), (&foreign, &manifest.annotations));
+    }
+
+    #[test]
+    fn merging_keeps_what_is_there_and_adds_what_is_not() {
+        let limits = Limits::default();
+        let stored = |existing, name| append_layer(existing, &layer(name), &limits).unwrap().manifest;
+        let here = stored(None, "a");
+        let there = stored(Some(&stored(None, "b")), "a");
+        assert_eq!(merge_layers(None, &there, &limits).unwrap().manifest, there);
+        let merged = merge_layers(Some(&here), &there, &limits).unwrap().manifest;
+        assert_eq!(layers(&merged), [layer("a").descriptor(), layer("b").descriptor()]);
+        assert_eq!(merge_layers(Some(&merged), &there, &limits).unwrap().manifest, merged);
+        let index = touchmark_oci::ImageIndex::new(Vec::new()).to_content();
+        assert!(matches!(merge_layers(None, &index, &limits), Err(StorageError::NotLegacy { .. })));
     }
 
     #[test]

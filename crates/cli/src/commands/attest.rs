@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use touchmark_attestation::{PredicateType, Statement, predicate_types};
-use touchmark_oci::{ImageRef, PinnedRef};
+use touchmark_oci::{ImageRef, Limits, PinnedRef};
 use touchmark_registry::ImageStore as _;
 use touchmark_sigstore::parse_statement;
+use touchmark_verify::descend;
 
 use crate::attach::{self, StorageFormat, report_attached};
 use crate::commands::sign::warn_about_tag;
@@ -47,6 +48,9 @@ pub(crate) struct AttestArgs {
     /// How to store the attestation
     #[arg(long, value_name = "FORMAT", default_value = "bundle", env = "TOUCHMARK_FORMAT")]
     format: StorageFormat,
+    /// Attest every manifest of an index too, each with a statement of its own
+    #[arg(short, long, conflicts_with = "statement")]
+    recursive: bool,
 }
 
 /// Signs the statement and attaches it.
@@ -59,9 +63,18 @@ pub(crate) async fn run(args: AttestArgs, context: &Context) -> anyhow::Result<O
             attach::attest(context, &args.key.load()?, &image, &statement, args.format).await?
         }
         (None, Some(predicate_type), Some(predicate)) => {
-            let statement = state(&image, predicate_type, read_input(predicate, MAX_DOCUMENT_BYTES)?)
-                .with_context(|| format!("cannot use the predicate {}", predicate.display()))?;
-            attach::attest(context, &args.key.load()?, &image, &statement, args.format).await?
+            let bytes = read_input(predicate, MAX_DOCUMENT_BYTES)?;
+            let unusable = || format!("cannot use the predicate {}", predicate.display());
+            let signer = args.key.load()?;
+            if args.recursive {
+                for part in descend(context.stores(), &image, &Limits::default()).await?.iter().skip(1) {
+                    let statement = state(part, predicate_type, bytes.clone()).with_context(unusable)?;
+                    let attached = attach::attest(context, &signer, part, &statement, args.format).await?;
+                    report_attached(context, part, &attached);
+                }
+            }
+            let statement = state(&image, predicate_type, bytes).with_context(unusable)?;
+            attach::attest(context, &signer, &image, &statement, args.format).await?
         }
         // clap asks for one or the other.
         _ => return Err(Mistake::new("nothing to attest", "--type and --predicate, or --statement").into()),

@@ -4,6 +4,7 @@
 mod blobs;
 mod images;
 mod keys;
+mod moving;
 mod policies;
 mod sboms;
 mod shell;

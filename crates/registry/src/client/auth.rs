@@ -46,6 +46,10 @@ impl Scopes {
         Self(vec![format!("repository:{}:pull,push", repository.path)])
     }
 
+    pub(super) fn delete(repository: &Repository) -> Self {
+        Self(vec![format!("repository:{}:pull,push,delete", repository.path)])
+    }
+
     pub(super) fn and_pull_of(mut self, path: &str) -> Self {
         self.0.push(format!("repository:{path}:pull"));
         self

@@ -3,6 +3,7 @@
 mod auth;
 mod blobs;
 mod credentials;
+mod deletion;
 mod manifests;
 mod referrers;
 mod repository;
@@ -12,13 +13,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
-use touchmark_oci::{Content, Descriptor, ImageName, ImageRef, PinnedRef, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, PinnedRef, Tag};
 use touchmark_transport::{Answer, Client, RedactedUrl, Request, Response, TransportError, Url};
 
 pub(crate) use blobs::broken;
 pub use credentials::CredentialError;
 pub(crate) use manifests::own_type;
-pub(crate) use referrers::entry_of;
+pub(crate) use referrers::{entry_of, fallback_tag, without_entry};
 
 use crate::{
     At, BlobReader, CredentialSource, ErrorCode, ImageStore, Operation, Referrers, RegistryOptions,
@@ -244,6 +245,14 @@ impl ImageStore for RegistryClient {
         change: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> Result<Content, StoreError> {
         self.change_tag(name, tag, change).await
+    }
+
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        self.delete_listed(manifest, subject).await
     }
 }
 

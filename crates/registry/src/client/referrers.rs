@@ -162,7 +162,7 @@ fn none() -> Referrers {
     Referrers { manifests: Vec::new(), truncated: false }
 }
 
-fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
+pub(crate) fn fallback_tag(subject: &Digest, at: &At) -> Result<Tag, StoreError> {
     Tag::for_digest(subject, "").map_err(|source| StoreError::Tag { at: at.clone(), source })
 }
 
@@ -273,6 +273,30 @@ fn with_entry(
     Ok(TagChange { manifest, blobs: Vec::new() })
 }
 
+/// The index without the entry for `digest`, as it came but for that.
+pub(crate) fn without_entry(
+    index: Option<&Content>,
+    digest: &Digest,
+    at: &At,
+) -> Result<TagChange, StoreError> {
+    let manifest = match index {
+        None => touchmark_oci::ImageIndex::new(Vec::new()).to_content(),
+        Some(index) if entries(index, at)?.iter().all(|entry| entry.digest != *digest) => index.clone(),
+        Some(index) => {
+            let json = |source| unreadable(at, ManifestError::Json(source));
+            let mut document: Value = serde_json::from_slice(index.bytes()).map_err(json)?;
+            let wanted = digest.to_string();
+            let is_other =
+                |entry: &Value| entry.get("digest").and_then(Value::as_str) != Some(wanted.as_str());
+            if let Some(Value::Array(manifests)) = document.get_mut("manifests") {
+                manifests.retain(is_other);
+            }
+            Content::new(index.media_type(), serde_json::to_vec(&document).map_err(json)?)
+        }
+    };
+    Ok(TagChange { manifest, blobs: Vec::new() })
+}
+
 #[cfg(test)]
 mod tests {
     use touchmark_oci::ImageManifest;
@@ -299,6 +323,17 @@ mod tests {
         assert!(String::from_utf8_lossy(second.bytes()).contains("\"urls\":[\"u\"]"));
         let third = with_entry(Some(&second), &entry(b"b"), 10_000, &at()).unwrap().manifest;
         assert_eq!(third, second);
+    }
+
+    #[test]
+    fn an_entry_is_taken_off_and_the_others_stay() {
+        let first = with_entry(None, &entry(b"a"), 10_000, &at()).unwrap().manifest;
+        let both = with_entry(Some(&first), &entry(b"b"), 10_000, &at()).unwrap().manifest;
+        let left = without_entry(Some(&both), &Digest::of(b"b"), &at()).unwrap().manifest;
+        assert_eq!(entries(&left, &at()).unwrap(), entries(&first, &at()).unwrap());
+        assert_eq!(without_entry(Some(&left), &Digest::of(b"b"), &at()).unwrap().manifest, left);
+        let none = without_entry(None, &Digest::of(b"b"), &at()).unwrap().manifest;
+        assert!(entries(&none, &at()).unwrap().is_empty());
     }
 
     #[test]

@@ -71,6 +71,23 @@ impl Index {
         self.put_named(entry, tag.map(Tag::as_str))
     }
 
+    /// Removes the entries of a digest, under whatever tags. Whether there were any.
+    pub(super) fn remove(&mut self, digest: &Digest) -> bool {
+        let keeps: Vec<bool> = self.entries.iter().map(|entry| entry.digest != *digest).collect();
+        self.keep(&keeps);
+        keeps.contains(&false)
+    }
+
+    /// Keeps the entries of which `keeps` says so.
+    fn keep(&mut self, keeps: &[bool]) {
+        if let Some(Value::Array(manifests)) = self.document.get_mut("manifests") {
+            let mut keep = keeps.iter();
+            manifests.retain(|_| keep.next().copied().unwrap_or(true));
+        }
+        let mut keep = keeps.iter();
+        self.entries.retain(|_| keep.next().copied().unwrap_or(true));
+    }
+
     /// [`Index::put`], under any name.
     pub(super) fn put_named(
         &mut self,
@@ -91,14 +108,11 @@ impl Index {
         }
         let added = serde_json::to_value(&entry)?;
         let keeps: Vec<bool> = self.entries.iter().map(|old| !replaces(&entry, old, name)).collect();
+        self.keep(&keeps);
         let Some(Value::Array(manifests)) = self.document.get_mut("manifests") else {
             return Ok(false);
         };
-        let mut keep = keeps.iter();
-        manifests.retain(|_| keep.next().copied().unwrap_or(true));
         manifests.push(added);
-        let mut keep = keeps.iter();
-        self.entries.retain(|_| keep.next().copied().unwrap_or(true));
         self.entries.push(entry);
         Ok(true)
     }

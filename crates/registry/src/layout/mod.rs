@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::AsyncReadExt;
-use touchmark_oci::{Content, Descriptor, ImageName, ImageRef, Manifest, PinnedRef, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, Manifest, PinnedRef, Tag};
 
 pub use archive::{ArchiveMember, index_archive};
 
 use crate::checked::CheckedReader;
-use crate::client::{broken, entry_of};
+use crate::client::{broken, entry_of, fallback_tag, without_entry};
 use crate::{At, BlobReader, ImageStore, Limits, Operation, Referrers, StoreError, TagChange};
 use files::{FileError, Files, Opened};
 use reader::{Reader, blob_path};
@@ -274,6 +274,29 @@ impl ImageStore for LayoutStore {
         })
         .await
     }
+
+    /// Its entries, and those in a fallback index that another tool wrote, go; its file stays like all blobs.
+    async fn delete_manifest(
+        &self,
+        manifest: &PinnedRef,
+        subject: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        let at = At::new(Operation::Delete, manifest);
+        self.check_name(manifest.name(), &at)?;
+        let (reader, digest, inner) = (Arc::clone(&self.reader), manifest.digest().clone(), at.clone());
+        blocking(&at, move || {
+            let held = reader.lock(&inner)?;
+            reader.remove_manifest(&held, &digest, &inner)
+        })
+        .await?;
+        let Some(subject) = subject else { return Ok(()) };
+        let tag = fallback_tag(subject, &at)?;
+        if self.fetch_tag(manifest.name(), &tag).await?.is_none() {
+            return Ok(());
+        }
+        let change = |index: Option<&Content>| without_entry(index, manifest.digest(), &at);
+        self.update_tag(manifest.name(), &tag, &change).await.map(|_| ())
+    }
 }
 
 impl ImageStore for ArchiveStore {
@@ -303,5 +326,9 @@ impl ImageStore for ArchiveStore {
         _: &(dyn Fn(Option<&Content>) -> Result<TagChange, StoreError> + Send + Sync),
     ) -> Result<Content, StoreError> {
         Err(StoreError::ReadOnly { at: At::new(Operation::UpdateTag, name.tagged(tag.clone())) })
+    }
+
+    async fn delete_manifest(&self, manifest: &PinnedRef, _: Option<&Digest>) -> Result<(), StoreError> {
+        Err(StoreError::ReadOnly { at: At::new(Operation::Delete, manifest) })
     }
 }

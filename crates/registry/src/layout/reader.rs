@@ -1,5 +1,6 @@
 //! Reading a layout, wherever its files are. Everything here blocks.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use touchmark_oci::{
@@ -57,7 +58,8 @@ impl Reader {
         one_of(&candidates, &at).map(|entry| image.pin(entry.digest.clone()))
     }
 
-    /// The entries that are images: neither about another manifest nor kept under a tag for evidence.
+    /// The entries that are images: neither about another manifest, nor kept under a tag for evidence, nor without a tag and in
+    /// an index that is here.
     fn images<'a>(&self, index: &'a Index, at: &At) -> Result<Vec<&'a Descriptor>, StoreError> {
         let mut images = Vec::new();
         for entry in index.entries() {
@@ -66,7 +68,22 @@ impl Reader {
                 images.push(entry);
             }
         }
+        if images.len() > 1 {
+            let parts = self.parts(&images, at)?;
+            images.retain(|entry| ref_name(entry).is_some() || !parts.contains(&entry.digest));
+        }
         Ok(images)
+    }
+
+    /// What the indexes among the entries name.
+    fn parts(&self, entries: &[&Descriptor], at: &At) -> Result<HashSet<Digest>, StoreError> {
+        let mut parts = HashSet::new();
+        for entry in entries.iter().filter(|entry| media_type::is_index(&entry.media_type)) {
+            if let Manifest::Index(index) = self.parse(&self.described_manifest(entry, at)?, at)? {
+                parts.extend(index.manifests.into_iter().map(|part| part.digest));
+            }
+        }
+        Ok(parts)
     }
 
     pub(super) fn manifest(&self, image: &PinnedRef) -> Result<Content, StoreError> {

@@ -8,7 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use touchmark_oci::{Content, Descriptor, ImageName, Tag};
+use touchmark_oci::{Content, Descriptor, Digest, ImageName, Tag};
 
 use super::files::{FileError, Files};
 use super::index::Index;
@@ -117,6 +117,20 @@ impl Reader {
         if size > limit {
             return Err(StoreError::TooLarge { at: at.clone(), size, limit });
         }
+        self.write("index.json", &bytes, at)
+    }
+
+    /// Removes all entries of a manifest. The caller holds the lock.
+    pub(super) fn remove_manifest(&self, _held: &Locked, digest: &Digest, at: &At) -> Result<(), StoreError> {
+        let Some(mut index) = self.index(at)? else {
+            return Ok(());
+        };
+        if !index.remove(digest) {
+            return Ok(());
+        }
+        let bytes = index
+            .to_bytes()
+            .map_err(|source| self.failed(at, "index.json", FileError::Io(std::io::Error::other(source))))?;
         self.write("index.json", &bytes, at)
     }
 

@@ -249,12 +249,25 @@ impl Shared {
         if asked.method == Method::PUT {
             return self.put(asked, repository, reference);
         }
+        if asked.method == Method::DELETE {
+            return self.delete(repository, reference);
+        }
         let found = lock(&self.contents).manifest(repository, reference);
         let Some((kind, bytes)) = found else {
             return error(404, "MANIFEST_UNKNOWN");
         };
         let digest = Digest::of(&bytes).to_string();
         respond(200, &[("content-type", kind), ("docker-content-digest", digest)], bytes)
+    }
+
+    /// Deletes a manifest by digest, with the tags that point at it.
+    fn delete(&self, repository: &str, digest: &str) -> Answer {
+        let mut contents = lock(&self.contents);
+        if contents.manifests.remove(&(repository.to_owned(), digest.to_owned())).is_none() {
+            return error(404, "MANIFEST_UNKNOWN");
+        }
+        contents.tags.retain(|(in_repository, _), target| in_repository != repository || target != digest);
+        respond(202, &[], "")
     }
 
     /// Stores a manifest whose blobs are there; of those that are not, the specification lets a registry refuse it.

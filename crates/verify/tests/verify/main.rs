@@ -3,5 +3,6 @@
 
 mod cached;
 mod decided;
+mod moved;
 mod shipped;
 mod stage;
