@@ -33,7 +33,7 @@ impl Pkcs11Uri {
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Pkcs11UriError> {
         let invalid = || Pkcs11UriError::Value { attribute: name.to_owned() };
-        let bytes = percent::decode(value).ok_or_else(invalid)?;
+        let bytes = percent::decode(value).filter(|bytes| !bytes.is_empty()).ok_or_else(invalid)?;
         let text = || String::from_utf8(bytes.clone()).map_err(|_| invalid());
         let repeated = match name {
             "token" => self.token.replace(text()?).is_some(),
@@ -172,6 +172,7 @@ mod tests {
         for text in [
             "pkcs11:object=a;object=b",
             "pkcs11:object=%",
+            "pkcs11:object=",
             "pkcs11:object=a;slot-id=x",
             "pkcs11:object=a;type=cert",
         ] {
