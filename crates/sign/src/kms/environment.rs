@@ -9,7 +9,9 @@ use super::KmsError;
 
 /// Looks variables up. The program passes its environment, tests pass a table.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Environment {
     /// Variables by this function.

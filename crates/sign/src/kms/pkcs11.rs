@@ -50,7 +50,7 @@ impl Token {
     }
 
     pub(super) async fn public_key(&self) -> Result<PublicKey, KmsError> {
-        let der = self.with_session(|place, session| place.public_der(session)).await?;
+        let der = self.with_session(Place::public_der).await?;
         PublicKey::from_der(&der).map_err(|source| KmsError::PublicKey { service: Service::Pkcs11, source })
     }
 
