@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use service::{Asked, Service, key, open, status};
-use touchmark_sign::kms::{KmsError, RemoteKey};
+use touchmark_sign::kms::{self, KmsError, RemoteKey};
 use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, SignatureFormat};
 use touchmark_transport::TransportError;
 
@@ -189,6 +189,43 @@ async fn each_refusal_has_its_error() {
     assert!(matches!(aws_error(200, other).await, KmsError::Use { .. }));
     let large = aws_error(200, &"x".repeat((1 << 20) + 1)).await;
     assert!(matches!(large, KmsError::Transport { source: TransportError::TooLarge { .. }, .. }));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_where_a_service_redirects_to() {
+    let elsewhere = Service::start(|_| status(200, "{}")).await;
+    let target = elsewhere.origin.clone();
+    let service = Service::start(move |_| {
+        let mut answer = status(307, "");
+        answer.headers_mut().insert("location", target.parse().unwrap());
+        answer
+    })
+    .await;
+    let remote = open(AWS_KEY, &aws_variables(&service.origin)).await.unwrap();
+    let error = remote.public_key().await.unwrap_err();
+    let KmsError::Transport { source, .. } = error else { panic!("{error:?}") };
+    assert!(matches!(source, TransportError::TooManyRedirects { .. }));
+    assert!(elsewhere.asked().is_empty());
+}
+
+#[test]
+fn recorded_answers_are_read_as_answers() {
+    let key = key(KeyKind::EcdsaP256);
+    let der = key.public_key().der();
+    for (service, answer) in [
+        (kms::Service::Aws, json!({ "PublicKey": STANDARD.encode(der) })),
+        (kms::Service::Azure, json!({ "key": curve_jwk(der, "P-256", 32) })),
+        (kms::Service::Gcp, json!({ "pem": key.public_key().to_pem(), "algorithm": "EC_SIGN_P256_SHA256" })),
+        (
+            kms::Service::Vault,
+            json!({ "data": { "type": "ecdsa-p256", "latest_version": 1, "keys": { "1": { "public_key": key.public_key().to_pem() } } } }),
+        ),
+    ] {
+        let read = kms::public_key_in_answer(service, answer.to_string().as_bytes());
+        assert_eq!(&read.unwrap(), key.public_key(), "{service}");
+    }
+    let none = kms::public_key_in_answer(kms::Service::Kubernetes, b"{}");
+    assert!(matches!(none, Err(KmsError::Use { .. })));
 }
 
 #[tokio::test]
@@ -464,7 +501,7 @@ async fn azure_keys_of_other_kinds_are_refused() {
 
 async fn vault(key: Arc<PrivateKey>, kind: &'static str) -> Service {
     Service::start(move |asked| {
-        if asked.header("x-vault-token") != "t" || asked.header("x-vault-namespace") != "team" {
+        if asked.header("authorization") != "Bearer t" || asked.header("x-vault-namespace") != "team" {
             return status(403, r#"{"errors":["permission denied"]}"#);
         }
         let public = key.public_key();

@@ -33,7 +33,7 @@ pub(super) struct AwsKms {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct PublicKeyAnswer {
+pub(super) struct PublicKeyAnswer {
     public_key: String,
     #[serde(default)]
     key_usage: Option<String>,
@@ -43,6 +43,15 @@ struct PublicKeyAnswer {
 #[serde(rename_all = "PascalCase")]
 struct SignAnswer {
     signature: String,
+}
+
+impl PublicKeyAnswer {
+    pub(super) fn public_key(self) -> Result<PublicKey, KmsError> {
+        match self.key_usage {
+            Some(found) if found != "SIGN_VERIFY" => Err(KmsError::Use { service: Service::Aws, found }),
+            _ => Service::Aws.public_key(&Service::Aws.base64(&self.public_key, "PublicKey")?),
+        }
+    }
 }
 
 impl AwsKms {
@@ -71,10 +80,7 @@ impl AwsKms {
 
     pub(super) async fn public_key(&self) -> Result<PublicKey, KmsError> {
         let answer: PublicKeyAnswer = self.call("GetPublicKey", &json!({ "KeyId": self.key })).await?;
-        match answer.key_usage {
-            Some(found) if found != "SIGN_VERIFY" => Err(KmsError::Use { service: Service::Aws, found }),
-            _ => self.exchange.public_key(&self.exchange.base64(&answer.public_key, "PublicKey")?),
-        }
+        answer.public_key()
     }
 
     pub(super) async fn sign(&self, order: Order<'_>) -> Result<Vec<u8>, KmsError> {
@@ -88,7 +94,7 @@ impl AwsKms {
             "SigningAlgorithm": order.choose(ALGORITHMS)?,
         });
         let answer: SignAnswer = self.call("Sign", &body).await?;
-        self.exchange.base64(&answer.signature, "Signature")
+        Service::Aws.base64(&answer.signature, "Signature")
     }
 
     async fn call<T: DeserializeOwned>(&self, action: &str, body: &Value) -> Result<T, KmsError> {

@@ -28,7 +28,7 @@ pub(super) struct AzureKms {
 }
 
 #[derive(Deserialize)]
-struct KeyAnswer {
+pub(super) struct KeyAnswer {
     key: Jwk,
 }
 
@@ -53,6 +53,38 @@ struct SignAnswer {
     value: String,
 }
 
+impl KeyAnswer {
+    pub(super) fn public_key(&self) -> Result<PublicKey, KmsError> {
+        Service::Azure.public_key(&self.key.der()?)
+    }
+}
+
+impl Jwk {
+    /// The key as SubjectPublicKeyInfo. Keys in an HSM have a type of their own.
+    fn der(&self) -> Result<Vec<u8>, KmsError> {
+        let number = |text: &str, field| Service::Azure.base64url(text, field);
+        match (self.kty.as_str(), self.crv.as_str()) {
+            ("RSA" | "RSA-HSM", _) => Ok(rsa_key(&number(&self.n, "key.n")?, &number(&self.e, "key.e")?)),
+            ("EC" | "EC-HSM", "P-256") => self.point(Curve::P256, 32),
+            ("EC" | "EC-HSM", "P-384") => self.point(Curve::P384, 48),
+            (kind, curve) => Err(KmsError::Use {
+                service: Service::Azure,
+                found: format!("{kind} {curve}").trim().to_owned(),
+            }),
+        }
+    }
+
+    /// Both coordinates have their full length (RFC 7518 §6.2.1.2).
+    fn point(&self, curve: Curve, length: usize) -> Result<Vec<u8>, KmsError> {
+        let x = Service::Azure.base64url(&self.x, "key.x")?;
+        let y = Service::Azure.base64url(&self.y, "key.y")?;
+        if x.len() != length || y.len() != length {
+            return Err(Service::Azure.field("key.x"));
+        }
+        Ok(curve_key(curve, &[&[4], x.as_slice(), y.as_slice()].concat()))
+    }
+}
+
 impl AzureKms {
     pub(super) fn new(
         reference: &AzureKmsReference,
@@ -75,10 +107,10 @@ impl AzureKms {
     pub(super) async fn public_key(&self) -> Result<PublicKey, KmsError> {
         let wanted = self.reference.version.as_deref().unwrap_or_default();
         let request = self.exchange.get(&format!("{}/{wanted}?{API}", self.base))?;
-        let KeyAnswer { key } = self.exchange.call(self.with_token(request).await?).await?;
-        let version = version(&key.kid).ok_or_else(|| self.exchange.field("key.kid"))?;
+        let answer: KeyAnswer = self.exchange.call(self.with_token(request).await?).await?;
+        let version = version(&answer.key.kid).ok_or_else(|| Service::Azure.field("key.kid"))?;
         self.version.get_or_init(async || version.to_owned()).await;
-        self.exchange.public_key(&self.der(&key)?)
+        answer.public_key()
     }
 
     pub(super) async fn sign(&self, order: Order<'_>) -> Result<Vec<u8>, KmsError> {
@@ -91,39 +123,15 @@ impl AzureKms {
         let version = self.version.get().map(String::as_str).unwrap_or_default();
         let request = self.exchange.post_json(&format!("{}/{version}/sign?{API}", self.base), &body)?;
         let answer: SignAnswer = self.exchange.call(self.with_token(request).await?).await?;
-        let signature = self.exchange.base64url(&answer.value, "value")?;
+        let signature = Service::Azure.base64url(&answer.value, "value")?;
         match order.algorithm {
             KeyAlgorithm::Rsa { .. } => Ok(signature),
-            _ => ecdsa_signature(&signature).ok_or_else(|| self.exchange.field("value")),
+            _ => ecdsa_signature(&signature).ok_or_else(|| Service::Azure.field("value")),
         }
     }
 
     async fn with_token(&self, request: Request) -> Result<Request, KmsError> {
         Ok(request.authorization(self.exchange.bearer(&self.token.current().await?)?))
-    }
-
-    /// The key as SubjectPublicKeyInfo. Keys in an HSM have a type of their own.
-    fn der(&self, key: &Jwk) -> Result<Vec<u8>, KmsError> {
-        let number = |text: &str, field| self.exchange.base64url(text, field);
-        match (key.kty.as_str(), key.crv.as_str()) {
-            ("RSA" | "RSA-HSM", _) => Ok(rsa_key(&number(&key.n, "key.n")?, &number(&key.e, "key.e")?)),
-            ("EC" | "EC-HSM", "P-256") => self.point(key, Curve::P256, 32),
-            ("EC" | "EC-HSM", "P-384") => self.point(key, Curve::P384, 48),
-            (kind, curve) => Err(KmsError::Use {
-                service: Service::Azure,
-                found: format!("{kind} {curve}").trim().to_owned(),
-            }),
-        }
-    }
-
-    /// Both coordinates have their full length (RFC 7518 §6.2.1.2).
-    fn point(&self, key: &Jwk, curve: Curve, length: usize) -> Result<Vec<u8>, KmsError> {
-        let x = self.exchange.base64url(&key.x, "key.x")?;
-        let y = self.exchange.base64url(&key.y, "key.y")?;
-        if x.len() != length || y.len() != length {
-            return Err(self.exchange.field("key.x"));
-        }
-        Ok(curve_key(curve, &[&[4], x.as_slice(), y.as_slice()].concat()))
     }
 }
 

@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
-use touchmark_sigstore::PublicKey;
 use touchmark_transport::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use touchmark_transport::{
     Answer, Client, ClientOptions, Method, PlainHttp, Proxies, Request, RetryPolicy, StatusCode,
@@ -30,8 +27,10 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(service: Service, client: Client, limits: KmsLimits) -> Self {
-        Self { service, client, limits }
+    /// Without redirects: no service sends its callers elsewhere, and what is sent holds secrets in bodies and headers.
+    pub(super) fn new(service: Service, client: Client, limits: KmsLimits) -> Result<Self, KmsError> {
+        let options = ClientOptions { max_redirects: 0, ..client.options().clone() };
+        Self { service, client, limits }.with_options(options)
     }
 
     /// The same over a client for addresses that only the machine's host answers: link-local ones, in plain HTTP and never through
@@ -84,20 +83,19 @@ impl Exchange {
     }
 
     pub(super) fn url(&self, text: &str) -> Result<Url, KmsError> {
-        text.parse().map_err(|_| self.field("address"))
+        text.parse().map_err(|_| self.service.field("address"))
     }
 
     /// The JSON of a successful answer.
     pub(super) async fn call<T: DeserializeOwned>(&self, request: Request) -> Result<T, KmsError> {
         let answer = self.fetch(request).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|source| KmsError::Answer { service: self.service, source })
+        self.service.parse(&answer.body)
     }
 
     /// The text of a successful answer: a token.
     pub(super) async fn call_text(&self, request: Request) -> Result<Zeroizing<String>, KmsError> {
         let answer = self.fetch(request).await?;
-        let text = std::str::from_utf8(&answer.body).map_err(|_| self.field("text"))?;
+        let text = std::str::from_utf8(&answer.body).map_err(|_| self.service.field("text"))?;
         Ok(Zeroizing::new(text.trim().to_owned()))
     }
 
@@ -127,31 +125,6 @@ impl Exchange {
         KmsError::Transport { service: self.service, source }
     }
 
-    /// The error for a field that cannot be used.
-    pub(super) fn field(&self, field: &'static str) -> KmsError {
-        KmsError::Field { service: self.service, field }
-    }
-
-    /// The bytes of a field in base64.
-    pub(super) fn base64(&self, text: &str, field: &'static str) -> Result<Vec<u8>, KmsError> {
-        STANDARD.decode(text).map_err(|_| self.field(field))
-    }
-
-    /// The bytes of a field in base64url (RFC 7515 §2).
-    pub(super) fn base64url(&self, text: &str, field: &'static str) -> Result<Vec<u8>, KmsError> {
-        URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| self.field(field))
-    }
-
-    /// A public key of an accepted kind.
-    pub(super) fn public_key(&self, der: &[u8]) -> Result<PublicKey, KmsError> {
-        PublicKey::from_der(der).map_err(|source| KmsError::PublicKey { service: self.service, source })
-    }
-
-    /// The same from PEM.
-    pub(super) fn public_key_pem(&self, text: &str) -> Result<PublicKey, KmsError> {
-        text.parse().map_err(|source| KmsError::PublicKey { service: self.service, source })
-    }
-
     /// A value for an `Authorization` header.
     pub(super) fn bearer(&self, token: &str) -> Result<HeaderValue, KmsError> {
         self.header_value(&Zeroizing::new(format!("Bearer {token}")))
@@ -159,7 +132,7 @@ impl Exchange {
 
     /// A secret value for a header.
     pub(super) fn header_value(&self, text: &str) -> Result<HeaderValue, KmsError> {
-        let mut value = HeaderValue::from_str(text).map_err(|_| self.field("token"))?;
+        let mut value = HeaderValue::from_str(text).map_err(|_| self.service.field("token"))?;
         value.set_sensitive(true);
         Ok(value)
     }

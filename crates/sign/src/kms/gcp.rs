@@ -40,7 +40,7 @@ pub(super) struct GcpKms {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PublicKeyAnswer {
+pub(super) struct PublicKeyAnswer {
     pem: String,
     algorithm: String,
     pem_crc32c: Option<String>,
@@ -69,6 +69,18 @@ struct Version {
     name: String,
 }
 
+impl PublicKeyAnswer {
+    pub(super) fn public_key(self) -> Result<PublicKey, KmsError> {
+        if !ALGORITHMS.contains(&self.algorithm.as_str()) {
+            return Err(KmsError::Use { service: Service::Gcp, found: self.algorithm });
+        }
+        if self.pem_crc32c.is_some_and(|sum| sum != checksum(self.pem.as_bytes())) {
+            return Err(KmsError::Checksum { service: Service::Gcp, field: "pemCrc32c" });
+        }
+        Service::Gcp.public_key_pem(&self.pem)
+    }
+}
+
 impl GcpKms {
     pub(super) fn new(
         reference: &GcpKmsReference,
@@ -90,13 +102,7 @@ impl GcpKms {
     pub(super) async fn public_key(&self) -> Result<PublicKey, KmsError> {
         let request = self.exchange.get(&format!("{}/publicKey", self.version_url().await?))?;
         let answer: PublicKeyAnswer = self.exchange.call(self.with_token(request).await?).await?;
-        if !ALGORITHMS.contains(&answer.algorithm.as_str()) {
-            return Err(KmsError::Use { service: Service::Gcp, found: answer.algorithm });
-        }
-        if answer.pem_crc32c.is_some_and(|sum| sum != checksum(answer.pem.as_bytes())) {
-            return Err(KmsError::Checksum { service: Service::Gcp, field: "pemCrc32c" });
-        }
-        self.exchange.public_key_pem(&answer.pem)
+        answer.public_key()
     }
 
     pub(super) async fn sign(&self, order: Order<'_>) -> Result<Vec<u8>, KmsError> {
@@ -117,7 +123,7 @@ impl GcpKms {
             None if !answer.verified_data_crc32c => return Err(damaged("verifiedDataCrc32c")),
             _ => {}
         }
-        let signature = self.exchange.base64(&answer.signature, "signature")?;
+        let signature = Service::Gcp.base64(&answer.signature, "signature")?;
         if checksum(&signature) == answer.signature_crc32c {
             Ok(signature)
         } else {
@@ -149,7 +155,7 @@ impl GcpKms {
             .crypto_key_versions
             .iter()
             .filter_map(|version| version.name.rsplit('/').next()?.parse::<u64>().ok());
-        let newest = numbers.max().ok_or_else(|| self.exchange.field("cryptoKeyVersions"))?;
+        let newest = numbers.max().ok_or_else(|| Service::Gcp.field("cryptoKeyVersions"))?;
         Ok(newest.to_string())
     }
 }

@@ -10,7 +10,7 @@ use touchmark_transport::ClientOptions;
 use zeroize::Zeroizing;
 
 use super::exchange::Exchange;
-use super::{Environment, KmsError};
+use super::{Environment, KmsError, Service};
 use crate::key_reference::KubernetesSecretReference;
 use crate::{KeyFile, PrivateKey};
 
@@ -43,7 +43,7 @@ pub(super) async fn fetch(
     let url = format!("{server}/api/v1/namespaces/{}/secrets/{}", reference.namespace, reference.name);
     let request = exchange.get(&url)?.authorization(exchange.bearer(&token)?);
     let secret: Secret = exchange.call(request).await?;
-    private_key(secret, &exchange)
+    private_key(secret)
 }
 
 /// The API server: that of the cluster that the program runs in, or `TOUCHMARK_KUBERNETES_SERVER`.
@@ -57,19 +57,21 @@ fn server(environment: &Environment) -> Result<String, KmsError> {
     Ok(format!("https://{host}:{}", port.as_str()))
 }
 
-fn private_key(mut secret: Secret, exchange: &Exchange) -> Result<PrivateKey, KmsError> {
+fn private_key(mut secret: Secret) -> Result<PrivateKey, KmsError> {
     let mut text = |name: &'static str| -> Result<Option<Zeroizing<String>>, KmsError> {
         let Some(value) = secret.data.remove(name).map(Zeroizing::new) else {
             return Ok(None);
         };
-        let bytes = exchange.base64(&value, name)?;
-        String::from_utf8(bytes).map(|text| Some(Zeroizing::new(text))).map_err(|_| exchange.field(name))
+        let bytes = Service::Kubernetes.base64(&value, name)?;
+        String::from_utf8(bytes)
+            .map(|text| Some(Zeroizing::new(text)))
+            .map_err(|_| Service::Kubernetes.field(name))
     };
-    let key = text("cosign.key")?.ok_or_else(|| exchange.field("cosign.key"))?;
+    let key = text("cosign.key")?.ok_or_else(|| Service::Kubernetes.field("cosign.key"))?;
     let password = text("cosign.password")?.unwrap_or_default();
     let key = KeyFile::parse(&key, &Limits::default())?.unlock(password.as_bytes())?;
     match text("cosign.pub")? {
-        Some(public) if exchange.public_key_pem(&public)? != *key.public_key() => {
+        Some(public) if Service::Kubernetes.public_key_pem(&public)? != *key.public_key() => {
             Err(KmsError::OtherPublicKey)
         }
         _ => Ok(key),

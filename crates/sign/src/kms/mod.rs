@@ -5,6 +5,7 @@
 //! out here. Services are spoken to over their REST interfaces by [`touchmark_transport::Client`], with a limit on every answer;
 //! variables come from an [`Environment`] that is passed in, so that the library looks at none by itself.
 
+mod answer;
 mod aws;
 mod aws_credentials;
 mod azure;
@@ -20,6 +21,7 @@ mod pkcs11;
 mod sigv4;
 mod vault;
 
+pub use answer::public_key_in_answer;
 pub use environment::Environment;
 pub use error::{KmsError, Service};
 
@@ -124,24 +126,24 @@ impl RemoteKey {
             KeyReference::File(path) => return Err(KmsError::NotRemote { path: path.clone() }),
             KeyReference::Environment(name) => (Service::Environment, Holder::local(&environment, name)?),
             KeyReference::AwsKms(key) => {
-                (Service::Aws, Holder::Aws(aws::AwsKms::new(key, exchange(Service::Aws), environment)?))
+                (Service::Aws, Holder::Aws(aws::AwsKms::new(key, exchange(Service::Aws)?, environment)?))
             }
             KeyReference::GcpKms(key) => {
-                (Service::Gcp, Holder::Gcp(gcp::GcpKms::new(key, exchange(Service::Gcp), environment)?))
+                (Service::Gcp, Holder::Gcp(gcp::GcpKms::new(key, exchange(Service::Gcp)?, environment)?))
             }
             KeyReference::AzureKms(key) => (
                 Service::Azure,
-                Holder::Azure(azure::AzureKms::new(key, exchange(Service::Azure), environment)?),
+                Holder::Azure(azure::AzureKms::new(key, exchange(Service::Azure)?, environment)?),
             ),
             KeyReference::HashiVault(key) => (
                 Service::Vault,
-                Holder::Vault(vault::Vault::new(key, exchange(Service::Vault), &environment).await?),
+                Holder::Vault(vault::Vault::new(key, exchange(Service::Vault)?, &environment).await?),
             ),
             KeyReference::Pkcs11(uri) => {
                 (Service::Pkcs11, Holder::Pkcs11(pkcs11::Token::new(uri, &environment)?))
             }
             KeyReference::Kubernetes(secret) => {
-                let key = kubernetes::fetch(secret, exchange(Service::Kubernetes), &environment).await?;
+                let key = kubernetes::fetch(secret, exchange(Service::Kubernetes)?, &environment).await?;
                 (Service::Kubernetes, Holder::Local(Box::new(key)))
             }
         };

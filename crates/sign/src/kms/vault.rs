@@ -36,12 +36,12 @@ pub(super) struct Vault {
 }
 
 #[derive(Deserialize)]
-struct Wrapped<T> {
-    data: T,
+pub(super) struct Wrapped<T> {
+    pub(super) data: T,
 }
 
 #[derive(Deserialize)]
-struct KeyAnswer {
+pub(super) struct KeyAnswer {
     #[serde(rename = "type")]
     kind: String,
     latest_version: u64,
@@ -51,6 +51,25 @@ struct KeyAnswer {
 #[derive(Deserialize)]
 struct SignAnswer {
     signature: String,
+}
+
+impl KeyAnswer {
+    /// The public key of that version, or of the newest.
+    pub(super) fn public_key(self, version: Option<u64>) -> Result<PublicKey, KmsError> {
+        let version = version.unwrap_or(self.latest_version).to_string();
+        let public = self.keys.get(&version).and_then(|key| key.get("public_key")?.as_str());
+        let public = public.ok_or_else(|| Service::Vault.field("data.keys"))?;
+        match self.kind.as_str() {
+            "ed25519" => {
+                let point = Service::Vault.base64(public, "public_key")?;
+                Service::Vault.public_key(&curve_key(Curve::Ed25519, &point))
+            }
+            kind if kind.starts_with("ecdsa-") || kind.starts_with("rsa-") => {
+                Service::Vault.public_key_pem(public)
+            }
+            _ => Err(KmsError::Use { service: Service::Vault, found: self.kind }),
+        }
+    }
 }
 
 impl Vault {
@@ -88,21 +107,7 @@ impl Vault {
         let request = self.exchange.get(&format!("{}/keys/{}", self.base, self.key))?;
         let Wrapped { data } = self.exchange.call::<Wrapped<KeyAnswer>>(self.with_token(request)?).await?;
         let version = self.version.get_or_init(async || data.latest_version).await;
-        let public = data
-            .keys
-            .get(&version.to_string())
-            .and_then(|key| key.get("public_key")?.as_str())
-            .ok_or_else(|| self.exchange.field("data.keys"))?;
-        match data.kind.as_str() {
-            "ed25519" => {
-                let point = self.exchange.base64(public, "public_key")?;
-                self.exchange.public_key(&curve_key(Curve::Ed25519, &point))
-            }
-            kind if kind.starts_with("ecdsa-") || kind.starts_with("rsa-") => {
-                self.exchange.public_key_pem(public)
-            }
-            _ => Err(KmsError::Use { service: Service::Vault, found: data.kind }),
-        }
+        data.public_key(Some(*version))
     }
 
     pub(super) async fn sign(&self, order: Order<'_>) -> Result<Vec<u8>, KmsError> {
@@ -120,15 +125,15 @@ impl Vault {
         }
         let request = self.exchange.post_json(&format!("{}/sign/{}", self.base, self.key), &body)?;
         let Wrapped { data } = self.exchange.call::<Wrapped<SignAnswer>>(self.with_token(request)?).await?;
-        let signature = signature(&data.signature).ok_or_else(|| self.exchange.field("data.signature"))?;
-        self.exchange.base64(signature, "data.signature")
+        let signature = signature(&data.signature).ok_or_else(|| Service::Vault.field("data.signature"))?;
+        Service::Vault.base64(signature, "data.signature")
     }
 
     fn with_token(&self, request: Request) -> Result<Request, KmsError> {
-        let token = self.exchange.header_value(&self.token)?;
+        let token = self.exchange.bearer(&self.token)?;
         let request = request
             .header(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"))
-            .header(HeaderName::from_static("x-vault-token"), token);
+            .authorization(token);
         Ok(match &self.namespace {
             Some(namespace) => {
                 request.header(HeaderName::from_static("x-vault-namespace"), namespace.clone())
