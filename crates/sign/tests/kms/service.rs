@@ -1,5 +1,4 @@
 //! A service on loopback that keeps what it is asked and answers by a function.
-#![expect(clippy::unwrap_used, reason = "a test helper that cannot go on fails the test")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
