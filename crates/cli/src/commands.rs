@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome> {
     match command {
         Command::Quickstart(args) => quickstart::run(args, context).await,
-        Command::Key(command) => key::run(command, context),
+        Command::Key(command) => key::run(command, context).await,
         Command::Sign(args) => sign::run(args, context).await,
         Command::Attest(args) => attest::run(args, context).await,
         Command::SignBlob(args) => sign_blob::run(&args, context),

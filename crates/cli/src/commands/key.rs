@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use touchmark_sign::{EncryptedKey, KeyFile, KeyKind, PrivateKey};
+use touchmark_sign::kms::{Environment, RemoteKey};
+use touchmark_sign::{EncryptedKey, KeyFile, KeyKind, KeyReference, PrivateKey};
 use touchmark_sigstore::PublicKey;
+use touchmark_transport::{Client, ClientOptions};
 
 use crate::arguments::ReportFormat;
 use crate::context::Context;
@@ -82,9 +85,9 @@ pub(crate) struct ImportArgs {
 /// Arguments of `key public`.
 #[derive(Debug, Args)]
 pub(crate) struct PublicArgs {
-    /// The private key
+    /// The private key: a file, or a reference such as env://NAME, awskms:///alias/NAME, hashivault://NAME or pkcs11:object=LABEL
     #[arg(long, value_name = "KEY")]
-    key: KeyRef,
+    key: KeyReference,
     /// Where to write the public key; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
@@ -93,16 +96,16 @@ pub(crate) struct PublicArgs {
 /// Arguments of `key inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// A key file, private or public; no password is needed
+    /// A key file, private or public, which needs no password; or a reference to a key elsewhere
     #[arg(value_name = "KEY")]
-    key: KeyRef,
+    key: KeyReference,
     /// How to write it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
 }
 
 /// Runs the command.
-pub(crate) fn run(command: KeyCommand, context: &Context) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(command: KeyCommand, context: &Context) -> anyhow::Result<Outcome> {
     match command {
         KeyCommand::Generate(args) => {
             refuse_existing(&args.output_key_prefix)?;
@@ -116,10 +119,14 @@ pub(crate) fn run(command: KeyCommand, context: &Context) -> anyhow::Result<Outc
             write_pair(&key, &new_password()?, &args.output_key_prefix, context)
         }
         KeyCommand::Public(args) => {
-            write_output(&args.output, args.key.unlock()?.public_key().to_pem().as_bytes())?;
+            let key = match read_here(&args.key) {
+                Some(key) => key.unlock()?.public_key().clone(),
+                None => remote_public_key(&args.key).await?,
+            };
+            write_output(&args.output, key.to_pem().as_bytes())?;
             Ok(Outcome::Done)
         }
-        KeyCommand::Inspect(args) => inspect(&args),
+        KeyCommand::Inspect(args) => inspect(&args).await,
     }
 }
 
@@ -161,9 +168,30 @@ fn pair(prefix: &Path) -> (PathBuf, PathBuf) {
     (with(".key"), with(".pub"))
 }
 
-fn inspect(args: &InspectArgs) -> anyhow::Result<Outcome> {
-    let text = args.key.read()?;
-    let (holds, keys) = describe(&text)?;
+/// The reference, if the key's text is to be read by this program itself.
+fn read_here(reference: &KeyReference) -> Option<KeyRef> {
+    match reference {
+        KeyReference::File(path) => Some(KeyRef::File(path.clone())),
+        KeyReference::Environment(name) => Some(KeyRef::Environment(name.clone())),
+        _ => None,
+    }
+}
+
+async fn remote_public_key(reference: &KeyReference) -> anyhow::Result<PublicKey> {
+    let fetched = async {
+        let client = Client::new(ClientOptions::default())?;
+        let environment = Environment::new(|name| std::env::var(name).ok());
+        let key = RemoteKey::open(reference, client, environment).await?;
+        anyhow::Ok(key.public_key().await?)
+    };
+    fetched.await.with_context(|| format!("cannot use the key {reference}"))
+}
+
+async fn inspect(args: &InspectArgs) -> anyhow::Result<Outcome> {
+    let (holds, keys) = match read_here(&args.key) {
+        Some(key) => describe(&key.read()?)?,
+        None => ("private key, kept elsewhere", vec![remote_public_key(&args.key).await?]),
+    };
     let report = match args.output {
         ReportFormat::Json => {
             let keys: Vec<_> = keys

@@ -22,6 +22,15 @@ fn a_key_pair_is_made_encrypted_and_for_the_owner_alone() {
 }
 
 #[test]
+fn a_reference_that_is_none_and_a_service_that_is_not_there_are_errors() {
+    let stage = Stage::empty();
+    let run = stage.run(&["key", "public", "--key", "awskms://x"]).undecided();
+    assert!(run.stderr.contains("expected awskms://[ENDPOINT]/KEY-ID"), "{}", run.stderr);
+    let run = stage.run(&["key", "inspect", "hashivault://release"]).undecided();
+    assert!(run.stderr.contains("VAULT_ADDR is not set"), "{}", run.stderr);
+}
+
+#[test]
 fn an_existing_key_is_never_overwritten() {
     let stage = Stage::empty();
     stage.run(&["key", "generate", "--output-key-prefix", "k"]).ok();
