@@ -8,11 +8,11 @@ use serde::Serialize;
 use touchmark_attestation::{ResourceDescriptor, Statement};
 use touchmark_oci::{Content, Digest, PinnedRef, Tag};
 use touchmark_registry::{ImageStore as _, StoreError, TagChange, push_artifact};
-use touchmark_sign::{Signer, attest_legacy, sign_image, sign_legacy, sign_statement};
 use touchmark_sigstore::storage::{LegacyLayer, append_layer, legacy_tags, store_bundle};
 
 use crate::context::Context;
 use crate::keys::limits;
+use crate::signing::Signing;
 
 /// How evidence is stored beside an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,7 +47,7 @@ pub(crate) struct Attached {
 /// Signs `image` and attaches the signature.
 pub(crate) async fn sign(
     context: &Context,
-    signer: &Signer,
+    signer: &Signing,
     image: &PinnedRef,
     annotations: &BTreeMap<String, String>,
     format: StorageFormat,
@@ -55,11 +55,11 @@ pub(crate) async fn sign(
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
-        let bundle = sign_image(signer, image, annotations)?;
+        let bundle = signer.image(image, annotations).await?;
         attached.push(attach_bundle(context, image, &subject, bundle).await?);
     }
     if format.legacy() {
-        let layer = sign_legacy(signer, image, annotations)?;
+        let layer = signer.legacy_image(image, annotations).await?;
         let tag = legacy_tags(image.digest())?.signatures;
         attached.push(append(context, image, &tag, &layer).await?);
     }
@@ -69,7 +69,7 @@ pub(crate) async fn sign(
 /// Signs `statement` and attaches it to `image`.
 pub(crate) async fn attest<P: Serialize>(
     context: &Context,
-    signer: &Signer,
+    signer: &Signing,
     image: &PinnedRef,
     statement: &Statement<P>,
     format: StorageFormat,
@@ -77,11 +77,11 @@ pub(crate) async fn attest<P: Serialize>(
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
-        let bundle = sign_statement(signer, statement)?;
+        let bundle = signer.statement(statement, image.digest()).await?;
         attached.push(attach_bundle(context, image, &subject, bundle).await?);
     }
     if format.legacy() {
-        let layer = attest_legacy(signer, statement)?;
+        let layer = signer.legacy_statement(statement).await?;
         let tag = legacy_tags(image.digest())?.attestations;
         attached.push(append(context, image, &tag, &layer).await?);
     }

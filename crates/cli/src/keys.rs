@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::Args;
-use touchmark_sign::{DecryptError, KeyFile, PrivateKey, Signer};
+use touchmark_sign::{DecryptError, KeyFile, KeyReference, KeyReferenceError, PrivateKey};
 use touchmark_sigstore::{Limits, PublicKey};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ pub(crate) enum KeyRef {
     File(PathBuf),
     /// In an environment variable: `env://NAME`.
     Environment(String),
+    /// In a key management service or a hardware token, to sign with.
+    Elsewhere(Box<KeyReference>),
 }
 
 impl FromStr for KeyRef {
@@ -27,9 +29,8 @@ impl FromStr for KeyRef {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
-            Some((scheme, _)) => {
-                Err(format!("key reference {scheme}:// is not supported, expected a file or env://NAME"))
-            }
+            Some(_) => elsewhere(text),
+            None if text.starts_with("pkcs11:") => elsewhere(text),
             None if text.is_empty() => {
                 Err("key reference is empty, expected a file or env://NAME".to_owned())
             }
@@ -38,11 +39,18 @@ impl FromStr for KeyRef {
     }
 }
 
+fn elsewhere(text: &str) -> Result<KeyRef, String> {
+    text.parse()
+        .map(|reference| KeyRef::Elsewhere(Box::new(reference)))
+        .map_err(|error: KeyReferenceError| error.to_string())
+}
+
 impl std::fmt::Display for KeyRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Environment(name) => write!(f, "env://{name}"),
+            Self::Elsewhere(reference) => write!(f, "{reference}"),
         }
     }
 }
@@ -65,25 +73,12 @@ impl KeyRef {
                 let value = std::env::var(name).with_context(|| format!("environment variable {name}"))?;
                 Ok(Zeroizing::new(value))
             }
+            Self::Elsewhere(_) => Err(Mistake::new(
+                format!("{self} has no text to read"),
+                "touchmark key public --key REFERENCE writes its public key to a file",
+            )
+            .into()),
         }
-    }
-}
-
-/// `--key` of the commands that sign.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SigningKeyArgs {
-    /// The private key to sign with: a file, or env://NAME. Its password comes from COSIGN_PASSWORD, TOUCHMARK_PASSWORD or a prompt
-    #[arg(long, value_name = "KEY", env = "TOUCHMARK_KEY")]
-    pub(crate) key: Option<KeyRef>,
-}
-
-impl SigningKeyArgs {
-    /// The signer, its key decrypted.
-    pub(crate) fn load(&self) -> anyhow::Result<Signer> {
-        let key = self.key.as_ref().ok_or_else(|| {
-            Mistake::new("no key to sign with", "--key KEY names one; touchmark key generate makes one")
-        })?;
-        key.unlock().map(Signer::from)
     }
 }
 
@@ -183,7 +178,7 @@ mod tests {
     fn key_references_are_files_or_variables() {
         assert_eq!("a/b.key".parse(), Ok(KeyRef::File("a/b.key".into())));
         assert_eq!("env://KEY".parse(), Ok(KeyRef::Environment("KEY".into())));
-        for text in ["", "env://", "awskms://alias/x"] {
+        for text in ["", "env://", "nothing://x"] {
             assert!(text.parse::<KeyRef>().is_err(), "{text:?}");
         }
     }

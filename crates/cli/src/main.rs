@@ -17,6 +17,7 @@ mod outcome;
 mod progress;
 mod render;
 mod signers;
+mod signing;
 mod source;
 mod transfer;
 

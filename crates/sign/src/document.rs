@@ -13,7 +13,7 @@ use touchmark_attestation::{
 };
 use touchmark_oci::{ImageName, PinnedRef};
 use touchmark_sigstore::storage::LegacyLayer;
-use touchmark_sigstore::{BUNDLE_V03, KeyAlgorithm, Limits, SimpleSigning, parse_statement};
+use touchmark_sigstore::{BUNDLE_V03, KeyAlgorithm, Limits, PublicKey, SimpleSigning, parse_statement};
 
 use crate::{SignError, SignatureFormat, Signer};
 
@@ -26,10 +26,14 @@ pub fn sign_image(
     image: &PinnedRef,
     annotations: &BTreeMap<String, String>,
 ) -> Result<Vec<u8>, SignError> {
+    sign_statement(signer, &image_statement(image, annotations))
+}
+
+/// The statement that is an image's signature, with `annotations` in its subject.
+pub fn image_statement(image: &PinnedRef, annotations: &BTreeMap<String, String>) -> Statement {
     let mut subject = ResourceDescriptor::of(image.digest());
     subject.annotations = as_values(annotations);
-    let statement = Statement::new(vec![subject], predicate_types::COSIGN_SIGN, Value::Object(Map::new()));
-    sign_statement(signer, &statement)
+    Statement::new(vec![subject], predicate_types::COSIGN_SIGN, Value::Object(Map::new()))
 }
 
 /// Signs a statement: a bundle as `cosign attest` writes it since version 3.
@@ -37,9 +41,9 @@ pub fn sign_image(
 /// # Errors
 /// [`SignError`].
 pub fn sign_statement<P: Serialize>(signer: &Signer, statement: &Statement<P>) -> Result<Vec<u8>, SignError> {
-    let envelope = envelope(signer, statement, SignatureFormat::Bundle)?;
-    let envelope = serde_json::from_slice::<Box<RawValue>>(&envelope.to_json())?;
-    write_bundle(signer, BundleContent::DsseEnvelope(envelope))
+    let unsigned = UnsignedStatement::new(statement)?;
+    let signature = signer.sign(unsigned.message(), SignatureFormat::Bundle)?;
+    unsigned.into_bundle(signer.public_key(), signature)
 }
 
 /// Signs an image as cosign 1 and 2 do: a layer for its `.sig` manifest.
@@ -51,10 +55,9 @@ pub fn sign_legacy(
     image: &PinnedRef,
     annotations: &BTreeMap<String, String>,
 ) -> Result<LegacyLayer, SignError> {
-    let payload =
-        SimpleSigning::payload_for(&reference(image.name()), image.digest(), &as_values(annotations));
-    let signature = signer.sign(&payload, SignatureFormat::Legacy)?;
-    Ok(LegacyLayer::signature(payload, &signature))
+    let unsigned = UnsignedSignature::new(image, annotations);
+    let signature = signer.sign(unsigned.message(), SignatureFormat::Legacy)?;
+    Ok(unsigned.into_layer(&signature))
 }
 
 /// Signs a statement as cosign 1 and 2 do: a layer for the image's `.att` manifest.
@@ -65,8 +68,9 @@ pub fn attest_legacy<P: Serialize>(
     signer: &Signer,
     statement: &Statement<P>,
 ) -> Result<LegacyLayer, SignError> {
-    let envelope = envelope(signer, statement, SignatureFormat::Legacy)?;
-    Ok(LegacyLayer::attestation(&envelope, statement.predicate_type()))
+    let unsigned = UnsignedStatement::new(statement)?;
+    let signature = signer.sign(unsigned.message(), SignatureFormat::Legacy)?;
+    Ok(unsigned.into_layer(signature))
 }
 
 /// Signs a file: a bundle as `cosign sign-blob --bundle` writes it. For the signature alone, see [`Signer::sign`] with
@@ -76,27 +80,106 @@ pub fn attest_legacy<P: Serialize>(
 /// [`SignError`].
 pub fn sign_blob(signer: &Signer, artifact: &[u8]) -> Result<Vec<u8>, SignError> {
     let signature = signer.sign(artifact, SignatureFormat::Bundle)?;
-    let (algorithm, digest) = match signer.public_key().algorithm() {
-        KeyAlgorithm::EcdsaP384 => ("SHA2_384", hash::digest(&hash::SHA384, artifact)),
-        _ => ("SHA2_256", hash::digest(&hash::SHA256, artifact)),
-    };
-    let content = BundleContent::MessageSignature {
-        message_digest: MessageDigest { algorithm, digest: STANDARD.encode(digest) },
-        signature: STANDARD.encode(signature),
-    };
-    write_bundle(signer, content)
+    UnsignedBlob::new(artifact).into_bundle(signer.public_key(), &signature)
 }
 
-fn envelope<P: Serialize>(
-    signer: &Signer,
-    statement: &Statement<P>,
-    format: SignatureFormat,
-) -> Result<Envelope, SignError> {
-    let payload = statement.to_json()?;
-    parse_statement(&payload, &Limits::default())?;
-    let signature = signer.sign(&touchmark_attestation::pae(IN_TOTO_PAYLOAD, &payload), format)?;
-    let signature = EnvelopeSignature { key_id: None, signature };
-    Ok(Envelope::new(IN_TOTO_PAYLOAD, payload, vec![signature]))
+/// A statement before it is signed, for whoever signs it elsewhere.
+#[derive(Debug, Clone)]
+pub struct UnsignedStatement {
+    payload: Vec<u8>,
+    message: Vec<u8>,
+    predicate_type: String,
+}
+
+impl UnsignedStatement {
+    /// Writes the statement, and checks that verifiers will accept it.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn new<P: Serialize>(statement: &Statement<P>) -> Result<Self, SignError> {
+        let payload = statement.to_json()?;
+        parse_statement(&payload, &Limits::default())?;
+        let message = touchmark_attestation::pae(IN_TOTO_PAYLOAD, &payload);
+        Ok(Self { payload, message, predicate_type: statement.predicate_type().to_owned() })
+    }
+
+    /// The bytes to sign.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The bundle, once `key` has signed.
+    ///
+    /// # Errors
+    /// [`SignError::Bundle`].
+    pub fn into_bundle(self, key: &PublicKey, signature: Vec<u8>) -> Result<Vec<u8>, SignError> {
+        let envelope = serde_json::from_slice::<Box<RawValue>>(&self.into_envelope(signature).to_json())?;
+        write_bundle(key, BundleContent::DsseEnvelope(envelope))
+    }
+
+    /// The layer of the image's `.att` manifest.
+    pub fn into_layer(self, signature: Vec<u8>) -> LegacyLayer {
+        let predicate_type = self.predicate_type.clone();
+        LegacyLayer::attestation(&self.into_envelope(signature), &predicate_type)
+    }
+
+    fn into_envelope(self, signature: Vec<u8>) -> Envelope {
+        let signature = EnvelopeSignature { key_id: None, signature };
+        Envelope::new(IN_TOTO_PAYLOAD, self.payload, vec![signature])
+    }
+}
+
+/// A legacy signature of an image before it is signed.
+#[derive(Debug, Clone)]
+pub struct UnsignedSignature {
+    payload: Vec<u8>,
+}
+
+impl UnsignedSignature {
+    /// Writes the payload.
+    pub fn new(image: &PinnedRef, annotations: &BTreeMap<String, String>) -> Self {
+        let name = reference(image.name());
+        Self { payload: SimpleSigning::payload_for(&name, image.digest(), &as_values(annotations)) }
+    }
+
+    /// The bytes to sign.
+    pub fn message(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The layer of the image's `.sig` manifest.
+    pub fn into_layer(self, signature: &[u8]) -> LegacyLayer {
+        LegacyLayer::signature(self.payload, signature)
+    }
+}
+
+/// A file before it is signed. Its bytes are what is signed.
+#[derive(Debug, Clone, Copy)]
+pub struct UnsignedBlob<'a> {
+    artifact: &'a [u8],
+}
+
+impl<'a> UnsignedBlob<'a> {
+    /// A file with these bytes.
+    pub fn new(artifact: &'a [u8]) -> Self {
+        Self { artifact }
+    }
+
+    /// The bundle, once `key` has signed the bytes.
+    ///
+    /// # Errors
+    /// [`SignError::Bundle`].
+    pub fn into_bundle(self, key: &PublicKey, signature: &[u8]) -> Result<Vec<u8>, SignError> {
+        let (algorithm, digest) = match key.algorithm() {
+            KeyAlgorithm::EcdsaP384 => ("SHA2_384", hash::digest(&hash::SHA384, self.artifact)),
+            _ => ("SHA2_256", hash::digest(&hash::SHA256, self.artifact)),
+        };
+        let content = BundleContent::MessageSignature {
+            message_digest: MessageDigest { algorithm, digest: STANDARD.encode(digest) },
+            signature: STANDARD.encode(signature),
+        };
+        write_bundle(key, content)
+    }
 }
 
 fn as_values(annotations: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
@@ -115,8 +198,8 @@ fn reference(name: &ImageName) -> String {
     }
 }
 
-fn write_bundle(signer: &Signer, content: BundleContent) -> Result<Vec<u8>, SignError> {
-    let hint = signer.public_key().id().hint();
+fn write_bundle(key: &PublicKey, content: BundleContent) -> Result<Vec<u8>, SignError> {
+    let hint = key.id().hint();
     let bundle = Bundle {
         media_type: BUNDLE_V03,
         verification_material: Material { public_key: KeyHint { hint } },

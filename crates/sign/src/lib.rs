@@ -4,13 +4,17 @@ mod document;
 mod encrypted;
 mod key_file;
 mod key_reference;
+pub mod keyless;
 pub mod kms;
 mod percent;
 mod pkcs11_uri;
 mod private_key;
 mod signer;
 
-pub use document::{attest_legacy, sign_blob, sign_image, sign_legacy, sign_statement};
+pub use document::{
+    UnsignedBlob, UnsignedSignature, UnsignedStatement, attest_legacy, image_statement, sign_blob,
+    sign_image, sign_legacy, sign_statement,
+};
 pub use encrypted::{DecryptError, EncryptError, EncryptedKey};
 pub use key_file::{KeyFile, KeyFileError};
 pub use key_reference::{

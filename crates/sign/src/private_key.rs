@@ -170,6 +170,13 @@ pub struct GenerateError {
     kind: KeyKind,
 }
 
+impl GenerateError {
+    /// For a key of this kind, or what goes with it.
+    pub(crate) fn of(kind: KeyKind) -> Self {
+        Self { kind }
+    }
+}
+
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

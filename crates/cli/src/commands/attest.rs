@@ -18,8 +18,9 @@ use crate::commands::sign::warn_about_tag;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{MAX_DOCUMENT_BYTES, read_input};
-use crate::keys::{SigningKeyArgs, limits};
+use crate::keys::limits;
 use crate::outcome::Outcome;
+use crate::signing::SigningArgs;
 
 /// Arguments of `attest`.
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub(crate) struct AttestArgs {
     #[arg(value_name = "IMAGE")]
     image: ImageRef,
     #[command(flatten)]
-    key: SigningKeyArgs,
+    key: SigningArgs,
     /// The predicate's type
     #[arg(long = "type", value_name = "TYPE", required_unless_present = "statement")]
     predicate_type: Option<PredicateType>,
@@ -60,12 +61,12 @@ pub(crate) async fn run(args: AttestArgs, context: &Context) -> anyhow::Result<O
     let attached = match (&args.statement, &args.predicate_type, &args.predicate) {
         (Some(statement), ..) => {
             let statement = read_statement(statement, &image)?;
-            attach::attest(context, &args.key.load()?, &image, &statement, args.format).await?
+            attach::attest(context, &args.key.load(context).await?, &image, &statement, args.format).await?
         }
         (None, Some(predicate_type), Some(predicate)) => {
             let bytes = read_input(predicate, MAX_DOCUMENT_BYTES)?;
             let unusable = || format!("cannot use the predicate {}", predicate.display());
-            let signer = args.key.load()?;
+            let signer = args.key.load(context).await?;
             if args.recursive {
                 for part in descend(context.stores(), &image, &Limits::default()).await?.iter().skip(1) {
                     let statement = state(part, predicate_type, bytes.clone()).with_context(unusable)?;

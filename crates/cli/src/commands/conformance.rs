@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use touchmark_oci::Digest;
 use touchmark_policy::{CertificateIdentity, NamedSigner, ProofRequirement, TextMatch};
+use touchmark_sign::keyless::{IdentityToken, KeylessSigner, SigningServices};
 use touchmark_sigstore::{Artifact, BlobSignature, Bundle, BundleContent, PublicKey, Verifier};
+use touchmark_transport::{Client, ClientOptions};
 
 use crate::accept::accept;
 use crate::commands::sign_blob::MAX_BLOB_BYTES;
-use crate::files::{MAX_DOCUMENT_BYTES, read_input};
+use crate::files::{MAX_DOCUMENT_BYTES, read_input, write_output};
 use crate::keys::limits;
 use crate::outcome::Outcome;
 use crate::signers::TrustRootRef;
@@ -22,6 +25,33 @@ use crate::signers::TrustRootRef;
 pub(crate) enum ConformanceCommand {
     /// Verify a bundle as the conformance suite asks
     VerifyBundle(VerifyBundleArgs),
+    /// Sign a file as the conformance suite asks
+    SignBundle(SignBundleArgs),
+}
+
+/// Arguments of `conformance sign-bundle`.
+#[derive(Debug, Args)]
+pub(crate) struct SignBundleArgs {
+    /// The staging instance's services; they need a signing configuration here
+    #[arg(long, requires = "signing_config")]
+    staging: bool,
+    /// The file is an in-toto statement, to be signed as it is
+    #[arg(long)]
+    in_toto: bool,
+    /// The identity token
+    #[arg(long)]
+    identity_token: String,
+    /// Where to write the bundle
+    #[arg(long)]
+    bundle: PathBuf,
+    /// The trust root, which the suite gives and signing has no use for
+    #[arg(long)]
+    trusted_root: Option<PathBuf>,
+    /// The services
+    #[arg(long)]
+    signing_config: Option<PathBuf>,
+    /// The file
+    artifact: PathBuf,
 }
 
 /// Arguments of `conformance verify-bundle`.
@@ -55,10 +85,27 @@ pub(crate) struct VerifyBundleArgs {
 }
 
 /// Runs the suite's command.
-pub(crate) fn run(command: &ConformanceCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(command: &ConformanceCommand) -> anyhow::Result<Outcome> {
     match command {
         ConformanceCommand::VerifyBundle(args) => verify(args),
+        ConformanceCommand::SignBundle(args) => sign(args).await,
     }
+}
+
+/// Signs. The suite verifies what was signed by itself.
+async fn sign(args: &SignBundleArgs) -> anyhow::Result<Outcome> {
+    let now = Timestamp::now();
+    let services = match &args.signing_config {
+        Some(path) => SigningServices::parse(&read_input(path, MAX_DOCUMENT_BYTES)?, now)?,
+        None => SigningServices::public_good(now)?,
+    };
+    let token = IdentityToken::parse(&args.identity_token, now)?;
+    let signer = KeylessSigner::new(Client::new(ClientOptions::default())?, services, token);
+    let artifact = read_input(&args.artifact, MAX_BLOB_BYTES)?;
+    let bundle =
+        if args.in_toto { signer.sign_payload(artifact).await? } else { signer.sign_blob(&artifact).await? };
+    write_output(&args.bundle, &bundle)?;
+    Ok(Outcome::Done)
 }
 
 /// The suite's cases with certificates all come from logs, so an entry is asked for; the promise of one is one (bundles of version 0.1).

@@ -16,8 +16,8 @@ use crate::checkout::git_facts;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::write_output;
-use crate::keys::SigningKeyArgs;
 use crate::outcome::Outcome;
+use crate::signing::SigningArgs;
 
 /// Arguments of `provenance`.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ pub(crate) struct ProvenanceArgs {
     #[arg(long, value_name = "FORMAT", default_value = "bundle", requires = "attest")]
     format: StorageFormat,
     #[command(flatten)]
-    key: SigningKeyArgs,
+    key: SigningArgs,
 }
 
 /// Writes or attaches the provenance.
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: ProvenanceArgs, context: &Context) -> anyhow::Resu
     let image = context.stores().resolve(&args.image).await?;
     let statement = describe(&args, &image, context)?;
     if args.attest {
-        let signer = args.key.load()?;
+        let signer = args.key.load(context).await?;
         let attached = attach::attest(context, &signer, &image, &statement, args.format).await?;
         report_attached(context, &image, &attached);
         return Ok(Outcome::Done);

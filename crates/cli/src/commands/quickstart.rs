@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{Readers, write_new};
 use crate::outcome::Outcome;
+use crate::signing::Signing;
 use crate::source::scan_image;
 
 /// The password of the keys that are made here. They are for trying out, and the printed commands name it.
@@ -95,7 +96,7 @@ async fn take_image(
     Ok(copied)
 }
 
-fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signer> {
+fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signing> {
     let prefix = story.path("release");
     story.step(
         "Make a key to sign with",
@@ -103,7 +104,7 @@ fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signer> {
     )?;
     let key = write_key(&prefix)?;
     story.result(&format!("key {}", key.public_key().id()))?;
-    Ok(key.into())
+    Ok(Signer::from(key).into())
 }
 
 fn write_key(prefix: &Path) -> anyhow::Result<PrivateKey> {
@@ -149,7 +150,7 @@ async fn take_inventory(
 async fn sign(
     story: &mut Story<'_>,
     image: &PinnedRef,
-    signer: &Signer,
+    signer: &Signing,
     context: &Context,
 ) -> anyhow::Result<()> {
     story.step("Sign it", &["COSIGN_PASSWORD=quickstart touchmark sign --key release.key oci:image:app"])?;
@@ -162,7 +163,7 @@ async fn sign(
 async fn attest(
     story: &mut Story<'_>,
     image: &PinnedRef,
-    signer: &Signer,
+    signer: &Signing,
     sbom: Vec<u8>,
     context: &Context,
 ) -> anyhow::Result<()> {

@@ -10,8 +10,8 @@ use touchmark_verify::descend;
 use crate::annotations::{Annotation, to_map};
 use crate::attach::{self, StorageFormat, report_attached};
 use crate::context::Context;
-use crate::keys::SigningKeyArgs;
 use crate::outcome::Outcome;
+use crate::signing::SigningArgs;
 
 /// Arguments of `sign`.
 #[derive(Debug, Args)]
@@ -19,13 +19,15 @@ use crate::outcome::Outcome;
 Examples:
   touchmark sign --key release.key ghcr.io/acme/app@sha256:…
   touchmark sign --key release.key -a env=prod --recursive ghcr.io/acme/app:1.4
+  touchmark sign --key awskms:///alias/release ghcr.io/acme/app:1.4
+  touchmark sign --identity-token token.jwt ghcr.io/acme/app:1.4
   touchmark sign --key env://SIGNING_KEY --format both oci:build:app")]
 pub(crate) struct SignArgs {
     /// The images to sign; a tag is resolved once and the digest is what is signed
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<ImageRef>,
     #[command(flatten)]
-    key: SigningKeyArgs,
+    key: SigningArgs,
     /// How to store the signature
     #[arg(long, value_name = "FORMAT", default_value = "bundle", env = "TOUCHMARK_FORMAT")]
     format: StorageFormat,
@@ -39,7 +41,7 @@ pub(crate) struct SignArgs {
 
 /// Signs the images in order; the first failure ends it.
 pub(crate) async fn run(args: SignArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let signer = args.key.load()?;
+    let signer = args.key.load(context).await?;
     let annotations: BTreeMap<String, String> = to_map(&args.annotations);
     for image in &args.images {
         let pinned = context.stores().resolve(image).await?;

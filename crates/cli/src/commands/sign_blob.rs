@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use touchmark_sign::{SignatureFormat, sign_blob};
+use touchmark_sign::SignatureFormat;
 
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{is_dash, read_input, write_output};
-use crate::keys::{SigningKeyArgs, reads_stdin};
+use crate::keys::reads_stdin;
 use crate::outcome::Outcome;
+use crate::signing::SigningArgs;
 
 /// Bytes of a file to sign or verify: it is hashed in memory, since Ed25519 signs all of it at once.
 pub(crate) const MAX_BLOB_BYTES: u64 = 4 << 30;
@@ -27,7 +28,7 @@ pub(crate) struct SignBlobArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    key: SigningKeyArgs,
+    key: SigningArgs,
     /// Where to write the Sigstore bundle; - is standard output
     #[arg(long, value_name = "FILE", required_unless_present = "output_signature")]
     bundle: Option<PathBuf>,
@@ -37,7 +38,7 @@ pub(crate) struct SignBlobArgs {
 }
 
 /// Signs the file.
-pub(crate) fn run(args: &SignBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: &SignBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
     if is_dash(&args.file) && args.key.key.as_ref().is_some_and(reads_stdin) {
         return Err(Mistake::new(
             "the key and the file cannot both be standard input",
@@ -45,15 +46,15 @@ pub(crate) fn run(args: &SignBlobArgs, context: &Context) -> anyhow::Result<Outc
         )
         .into());
     }
-    let signer = args.key.load()?;
+    let signer = args.key.load(context).await?;
     let artifact = read_input(&args.file, MAX_BLOB_BYTES)?;
     if let Some(path) = &args.output_signature {
-        let signature = STANDARD.encode(signer.sign(&artifact, SignatureFormat::Legacy)?);
+        let signature = STANDARD.encode(signer.sign(&artifact, SignatureFormat::Legacy).await?);
         write_output(path, format!("{signature}\n").as_bytes())?;
     }
     if let Some(path) = &args.bundle {
-        write_output(path, &sign_blob(&signer, &artifact)?)?;
-        context.note(&format!("signed {} with key {}", args.file.display(), signer.public_key().id()));
+        write_output(path, &signer.blob(&artifact).await?)?;
+        context.note(&format!("signed {} by {}", args.file.display(), signer.name()));
     }
     Ok(Outcome::Done)
 }

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod blobs;
+mod conformance;
 mod images;
+mod keyless;
 mod keys;
 mod moving;
 mod policies;
