@@ -1,6 +1,6 @@
 //! The conformance suite's protocol: its cases by way of the program, and what it signs.
 
-use touchmark_testkit::sigstore::{Clock, Identity, Options, Sigstore};
+use touchmark_testkit::{Clock, Identity, Options, Sigstore};
 
 use crate::stage::{Stage, repository};
 

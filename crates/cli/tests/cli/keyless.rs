@@ -1,7 +1,7 @@
 //! Keyless, with a whole Sigstore in this process: signed by an identity, verified by it, and by nobody else.
 
 use serde_json::Value;
-use touchmark_testkit::sigstore::{Clock, Identity, Misbehaviour, Options, Sigstore};
+use touchmark_testkit::{Clock, Identity, Misbehaviour, Options, Sigstore};
 
 use crate::stage::{Run, Stage, assert_follows};
 
