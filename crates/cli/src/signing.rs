@@ -73,9 +73,9 @@ pub(crate) enum Signing {
     /// A key in memory.
     Key(Signer),
     /// A key elsewhere.
-    Remote { key: RemoteKey, public: PublicKey },
+    Remote { key: Box<RemoteKey>, public: PublicKey },
     /// An identity.
-    Keyless { signer: Box<KeylessSigner>, check: Option<Verifier> },
+    Keyless { signer: Box<KeylessSigner>, check: Option<Box<Verifier>> },
 }
 
 impl From<Signer> for Signing {
@@ -149,7 +149,7 @@ impl SigningArgs {
     }
 
     /// What the result is verified with, so that a certificate that expired on the way or a service that erred is noticed now.
-    fn check(&self, context: &Context) -> anyhow::Result<Option<Verifier>> {
+    fn check(&self, context: &Context) -> anyhow::Result<Option<Box<Verifier>>> {
         let public = self.fulcio_url.is_none() && self.signing_config.is_none();
         let Some(reference) = self.trusted_root.as_ref().or(public.then_some(&TrustRootRef::Public)) else {
             context
@@ -157,7 +157,7 @@ impl SigningArgs {
             return Ok(None);
         };
         let trust_root = Arc::new(reference.load()?);
-        Ok(Some(Verifier::new(Vec::new(), limits()).with_trust_root(trust_root)))
+        Ok(Some(Box::new(Verifier::new(Vec::new(), limits()).with_trust_root(trust_root))))
     }
 }
 
@@ -167,7 +167,7 @@ async fn open(reference: &KeyReference) -> anyhow::Result<Signing> {
     let environment = Environment::new(|name| std::env::var(name).ok());
     let key = RemoteKey::open(reference, client, environment).await.with_context(unusable)?;
     let public = key.public_key().await.with_context(unusable)?;
-    Ok(Signing::Remote { key, public })
+    Ok(Signing::Remote { key: Box::new(key), public })
 }
 
 impl Signing {
