@@ -161,3 +161,18 @@ fn a_token_that_is_none_is_refused_before_anybody_is_asked() {
     let nothing = scene.stage.run(&["sign", IMAGE]).undecided();
     assert!(nothing.stderr.contains("--identity-token"), "{}", nothing.stderr);
 }
+
+#[test]
+fn a_trust_root_is_shown_and_one_that_is_none_is_refused() {
+    let stage = Stage::empty();
+    for known in ["public", "staging"] {
+        let shown = stage.run(&["trust", "show", "--trusted-root", known, "-o", "json"]).ok().json();
+        assert_follows("trust.v1.json", &shown);
+        assert!(shown["holds"]["transparencyLogs"].as_u64().unwrap() > 0);
+    }
+    assert!(stage.run(&["trust", "show"]).ok().stdout.contains("certificate authorities"));
+    stage.write("root.json", "{}");
+    let refused = stage.run(&["trust", "show", "--trusted-root", "root.json"]).undecided();
+    assert!(refused.stderr.contains("root.json"), "{}", refused.stderr);
+    stage.run(&["trust", "show", "--trusted-root", "missing.json"]).undecided();
+}
