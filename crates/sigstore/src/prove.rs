@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sigstore_crypto::VerificationKey;
 use sigstore_types::{
-    Bundle as Wire, DerPublicKey, SignatureBytes, SignatureContent, TransparencyLogEntry,
-    VerificationMaterial, VerificationMaterialContent as MaterialContent,
+    Bundle as Wire, Checkpoint, CheckpointData, DerPublicKey, SignatureBytes, SignatureContent,
+    TransparencyLogEntry, VerificationMaterial, VerificationMaterialContent as MaterialContent,
 };
 use sigstore_verify::{
     CertificateError, Error, PublicKeyVerificationPolicy, TimestampError, TransparencyLogError,
@@ -105,7 +106,8 @@ impl TrustRoot {
     /// What a bundle proves whose every entry and timestamp has been verified.
     fn proof(&self, wire: &Wire) -> Result<Proof, Broken> {
         let material = &wire.verification_material;
-        let entries: Vec<LogEntry> = material.tlog_entries.iter().map(log_entry).collect();
+        let entries =
+            material.tlog_entries.iter().map(|entry| self.log_entry(entry)).collect::<Result<Vec<_>, _>>()?;
         let mut times: Vec<ProvenTime> = material.tlog_entries.iter().filter_map(promised_time).collect();
         for token in &material.timestamp_verification_data.rfc3161_timestamps {
             times.push(self.signed_time(&token.signed_timestamp, &signature(&wire.content))?);
@@ -115,6 +117,41 @@ impl TrustRoot {
             false => LogProof::Verified { entries },
         };
         Ok(Proof { log, times, certificate_logged: false })
+    }
+
+    /// Which log has committed to the entry, and how far. An entry beside others that shows nothing at all is not counted as one: the
+    /// verifier asks for something from one of them only. Neither is the log taken from where the entry says that it is, unless its promise
+    /// signs that: one proof under two names would be two witnesses.
+    fn log_entry(&self, entry: &TransparencyLogEntry) -> Result<LogEntry, Broken> {
+        let (log, proven) = match (&entry.inclusion_promise, &entry.inclusion_proof) {
+            (Some(_), Some(_)) => (log_id(entry), Inclusion::Included),
+            (Some(_), None) => (log_id(entry), Inclusion::Promised),
+            (None, Some(proof)) => (self.signer_of(&proof.checkpoint)?, Inclusion::Included),
+            (None, None) => {
+                let source = Arc::from(Box::from("the entry has neither an inclusion proof nor a promise"));
+                return Err(Broken { promise: Promise::InclusionProof, source });
+            }
+        };
+        Ok(LogEntry { log, index: entry.log_index.get(), proven })
+    }
+
+    /// The log whose key signed the checkpoint.
+    fn signer_of(&self, checkpoint: &CheckpointData) -> Result<String, Broken> {
+        let parsed = checkpoint.checkpoint();
+        let signed_by = |log: &&sigstore_trust_root::TransparencyLog| {
+            let Ok(key) = VerificationKey::from_spki(&log.public_key.raw_bytes) else { return false };
+            let valid = |parsed: &Checkpoint| {
+                let hinted = |hint: &[u8]| log.log_id.key_id.as_bytes().starts_with(hint);
+                let lines = parsed.signatures().iter().filter(|line| hinted(line.key_id.as_bytes()));
+                lines.into_iter().any(|line| key.verify(parsed.signed_data(), &line.signature).is_ok())
+            };
+            parsed.is_some_and(valid)
+        };
+        let log = self.parsed.tlogs.iter().find(signed_by).ok_or_else(|| Broken {
+            promise: Promise::Checkpoint,
+            source: Arc::from(Box::from("no log of the trust root signed the checkpoint")),
+        })?;
+        Ok(hex::encode(log.log_id.key_id.as_bytes()))
     }
 
     /// Which authority signed the time: they have to be told apart, since two tokens of one authority are one witness.
@@ -151,14 +188,6 @@ fn refuse_duplicates(entries: &[TransparencyLogEntry]) -> Result<(), Broken> {
 
 fn log_id(entry: &TransparencyLogEntry) -> String {
     hex::encode(entry.log_id.key_id.as_bytes())
-}
-
-fn log_entry(entry: &TransparencyLogEntry) -> LogEntry {
-    let proven = match entry.inclusion_proof {
-        Some(_) => Inclusion::Included,
-        None => Inclusion::Promised,
-    };
-    LogEntry { log: log_id(entry), index: entry.log_index.get(), proven }
 }
 
 /// The time that a log's promise signs. An inclusion proof covers the entry and not this time.

@@ -159,6 +159,23 @@ fn each_broken_promise_is_rejected_as_itself() {
 }
 
 #[test]
+fn one_entry_under_two_names_is_one_witness_and_one_that_shows_nothing_is_refused() {
+    let case = Case::read(REKOR_2);
+    let mut renamed = case.bundle.clone();
+    let entries = renamed["verificationMaterial"]["tlogEntries"].as_array_mut().unwrap();
+    let mut second = entries[0].clone();
+    second["logId"]["keyId"] = json!("wNI9atQGlz+VWfO6LRygH4QUfY/8W4RFwiT5i5WRgB0=");
+    entries.push(second.clone());
+    if let Ok((_, proof)) = case.verify(&renamed) {
+        assert_eq!(proof.logs(Inclusion::Promised), 1);
+    }
+    second["logIndex"] = json!("7");
+    second.as_object_mut().unwrap().remove("inclusionProof");
+    renamed["verificationMaterial"]["tlogEntries"][1] = second;
+    assert!(case.verify(&renamed).is_err());
+}
+
+#[test]
 fn invalid_cases_of_the_suite_break_the_promise_that_they_are_named_after() {
     for (name, promise) in [
         ("checkpoint-bad-keyhint_fail", Promise::Checkpoint),
