@@ -300,6 +300,23 @@ fn signers_have_to_have_a_name_and_one_key_of_their_own() {
 }
 
 #[test]
+fn identities_have_to_state_subject_and_issuer_each_in_one_way() {
+    let key = "key: {file: b.pub}";
+    let with = |text: &str| format!("identity: {{{text}}}");
+    let issuer = "issuer: https://i.example";
+    assert_problem!(key => "", Problem::SignerKind { .. }, line 10);
+    assert_problem!(key => &format!("{key}\n    identity: {{subject: a, {issuer}}}"), Problem::SignerKind { .. }, line 10);
+    assert_problem!(key => &with("subject: a"), Problem::IdentityText { field: "issuer", .. }, line 11);
+    assert_problem!(key => &with(issuer), Problem::IdentityText { field: "subject", .. }, line 11);
+    let twice = with(&format!("subject: a, subjectRegExp: b, {issuer}"));
+    assert_problem!(key => &twice, Problem::IdentityText { field: "subject", .. }, line 11);
+    assert_problem!(key => &with(&format!("subject: '', {issuer}")), Problem::EmptyText { .. }, line 11);
+    assert_problem!(key => &with(&format!("subjectRegExp: '(', {issuer}")), Problem::Expression { .. }, line 11);
+    let unknown = with(&format!("subject: a, {issuer}, extensions: {{sourceRepositoryURI: x}}"));
+    assert_problem!(key => &unknown, Problem::Extension { .. }, line 11);
+}
+
+#[test]
 fn requirements_have_to_name_signers_that_can_meet_them() {
     assert_problem!("[release, backup]" => "[]", Problem::NoSigners { .. }, line 14);
     assert_problem!("[release, backup]" => "[release, backup, nobody]", Problem::UnknownSigner { .. }, line 14);
