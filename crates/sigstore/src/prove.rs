@@ -9,8 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sigstore_crypto::VerificationKey;
 use sigstore_types::{
-    Bundle as Wire, Checkpoint, CheckpointData, DerPublicKey, SignatureBytes, SignatureContent,
-    TransparencyLogEntry, VerificationMaterial, VerificationMaterialContent as MaterialContent,
+    Bundle as Wire, Checkpoint, CheckpointData, DerPublicKey, PublicKeyIdentifier, SignatureBytes,
+    SignatureContent, TransparencyLogEntry, VerificationMaterial,
+    VerificationMaterialContent as MaterialContent,
 };
 use sigstore_verify::{
     CertificateError, Error, PublicKeyVerificationPolicy, TimestampError, TransparencyLogError,
@@ -64,6 +65,8 @@ impl TrustRoot {
     pub(crate) fn prove_keyed(&self, exhibit: Exhibit<'_>, key: &PublicKey) -> Result<Proof, Broken> {
         let Exhibit { mut wire, artifact } = exhibit;
         let material = &mut wire.verification_material;
+        // A certificate beside a legacy signature that a known key made says nothing about the key.
+        material.content = MaterialContent::PublicKey(PublicKeyIdentifier::new(""));
         let shown = material.tlog_entries.len();
         material.tlog_entries.retain(|entry| self.knows_log(entry.log_id.key_id.as_bytes()));
         let signature = signature(&wire.content);
