@@ -52,6 +52,7 @@ pub(crate) async fn sign(
     annotations: &BTreeMap<String, String>,
     format: StorageFormat,
 ) -> anyhow::Result<Vec<Attached>> {
+    refuse_legacy_keyless(signer, format)?;
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
@@ -74,6 +75,7 @@ pub(crate) async fn attest<P: Serialize>(
     statement: &Statement<P>,
     format: StorageFormat,
 ) -> anyhow::Result<Vec<Attached>> {
+    refuse_legacy_keyless(signer, format)?;
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
@@ -86,6 +88,14 @@ pub(crate) async fn attest<P: Serialize>(
         attached.push(append(context, image, &tag, &layer).await?);
     }
     Ok(attached)
+}
+
+/// Before anything is signed, logged or attached: only keys sign in the older format.
+fn refuse_legacy_keyless(signer: &Signing, format: StorageFormat) -> anyhow::Result<()> {
+    if format.legacy() {
+        signer.public_key()?;
+    }
+    Ok(())
 }
 
 /// The image as a statement's subject. Its repository is its name; a path on this machine is nobody else's business.

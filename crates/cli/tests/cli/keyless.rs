@@ -130,6 +130,16 @@ fn what_a_service_got_wrong_is_noticed_before_anything_is_attached() {
 }
 
 #[test]
+fn the_older_format_is_refused_before_anything_is_logged_or_attached() {
+    let scene = Scene::new(1);
+    for format in ["legacy", "both"] {
+        let refused = scene.sign(&["sign", "--format", format, IMAGE]).undecided();
+        assert!(refused.stderr.contains("--format bundle"), "{}", refused.stderr);
+    }
+    assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
+}
+
+#[test]
 fn policies_name_identities() {
     let scene = Scene::new(2);
     scene.sign(&["sign", IMAGE]).ok();

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use sigstore_rekor::{DsseEntry, HashedRekord, HashedRekordV2, LogEntry, RekorV2KeyDetails};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use sigstore_rekor::{HashedRekordV2, LogEntry, RekorV2KeyDetails};
 use sigstore_types::{DerCertificate, KindVersion, Sha256Hash, SignatureBytes, TransparencyLogEntry};
 use touchmark_attestation::pae;
 use touchmark_transport::{Answer, Client, Method, Request, StatusCode, Url};
@@ -35,17 +38,22 @@ async fn log_v1(
     signature: &SignatureBytes,
     certificate: &DerCertificate,
 ) -> Result<TransparencyLogEntry, KeylessError> {
-    let (body, kind) = match entry {
+    let verifier = STANDARD.encode(pem_of(certificate));
+    let (request, kind) = match entry {
         Entry::Message { digest } => {
-            let record = HashedRekord::new(&Sha256Hash::new(*digest), signature, certificate);
-            (serde_json::to_vec(&record), KindVersion::HashedRekordV001)
+            let hash = json!({ "algorithm": "sha256", "value": Sha256Hash::new(*digest).to_hex() });
+            let by = json!({ "content": signature, "publicKey": { "content": verifier } });
+            let spec = json!({ "data": { "hash": hash }, "signature": by });
+            (("hashedrekord", spec), KindVersion::HashedRekordV001)
         }
         Entry::Envelope(envelope) => {
-            let record = DsseEntry::new(envelope, certificate).map_err(|error| log.unusable(error))?;
-            (serde_json::to_vec(&record), KindVersion::DsseV001)
+            let envelope = serde_json::to_string(envelope).map_err(|error| log.unusable(error))?;
+            let proposed = json!({ "envelope": envelope, "verifiers": [verifier] });
+            (("dsse", json!({ "proposedContent": proposed })), KindVersion::DsseV001)
         }
     };
-    let body = body.map_err(|error| log.unusable(error))?;
+    let (name, spec) = request;
+    let body = json!({ "apiVersion": "0.0.1", "kind": name, "spec": spec }).to_string().into_bytes();
     let answer = log.post(client, log.at("api/v1/log/entries")?, "application/json", body).await?;
     let answer = match existing(log, &answer)? {
         Some(url) => log.send(client, Request::new(Method::GET, url)).await?,
@@ -56,6 +64,12 @@ async fn log_v1(
         serde_json::from_slice(&answer.body).map_err(|error| log.unusable(error))?;
     let entry = entries.into_values().next().ok_or_else(|| log.unusable("no entry in the answer"))?;
     entry.to_bundle_entry(kind).map_err(|error| log.unusable(error))
+}
+
+/// With bare line feeds, as Rekor's clients write it: the log keeps the text, and verifiers in Python compare it with theirs.
+fn pem_of(certificate: &DerCertificate) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new("CERTIFICATE", certificate.as_bytes()), config)
 }
 
 /// Where the entry is that the log already had: a request that was repeated finds its own. Only on the log's own host.
