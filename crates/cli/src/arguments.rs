@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    attest, clean, completions, conformance, copy, download, key, policy, provenance, quickstart, save, sbom,
-    sign, sign_blob, tree, trust, verify, verify_attestation, verify_blob, verify_blob_attestation, version,
+    attest, attest_blob, clean, completions, conformance, copy, download, key, policy, provenance,
+    quickstart, save, sbom, sign, sign_blob, signing_config, tree, trust, trusted_root, verify,
+    verify_attestation, verify_blob, verify_blob_attestation, version,
 };
 
 /// Inventories, signs, attests and verifies container images.
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Attest(attest::AttestArgs),
     /// Sign a file
     SignBlob(sign_blob::SignBlobArgs),
+    /// Sign a statement about a file
+    AttestBlob(attest_blob::AttestBlobArgs),
     /// Verify the signature of a file
     VerifyBlob(verify_blob::VerifyBlobArgs),
     /// Verify an attestation about a file, and print it
@@ -67,6 +70,12 @@ pub(crate) enum Command {
     /// Show whose certificates, logs and timestamps are trusted
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Write a trust root from certificates and keys
+    #[command(subcommand)]
+    TrustedRoot(trusted_root::TrustedRootCommand),
+    /// Write which services sign keyless
+    #[command(subcommand)]
+    SigningConfig(signing_config::SigningConfigCommand),
     /// Speak the Sigstore conformance suite's protocol
     #[command(subcommand, hide = true)]
     Conformance(conformance::ConformanceCommand),

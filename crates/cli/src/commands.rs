@@ -1,6 +1,7 @@
 //! The commands, one file each, and who runs when.
 
 pub(crate) mod attest;
+pub(crate) mod attest_blob;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod conformance;
@@ -14,8 +15,10 @@ pub(crate) mod save;
 pub(crate) mod sbom;
 pub(crate) mod sign;
 pub(crate) mod sign_blob;
+pub(crate) mod signing_config;
 pub(crate) mod tree;
 pub(crate) mod trust;
+pub(crate) mod trusted_root;
 pub(crate) mod verify;
 pub(crate) mod verify_attestation;
 pub(crate) mod verify_blob;
@@ -43,6 +46,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Sign(args) => sign::run(args, context).await,
         Command::Attest(args) => attest::run(args, context).await,
         Command::SignBlob(args) => sign_blob::run(&args, context).await,
+        Command::AttestBlob(args) => attest_blob::run(&args, context).await,
         Command::VerifyBlob(args) => verify_blob::run(&args, context),
         Command::VerifyBlobAttestation(args) => verify_blob_attestation::run(&args, context),
         Command::Verify(args) => verify::run(args, context).await,
@@ -51,6 +55,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Sbom(args) => sbom::run(args, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Trust(command) => trust::run(&command),
+        Command::TrustedRoot(command) => trusted_root::run(&command, context),
+        Command::SigningConfig(command) => signing_config::run(&command, context),
         Command::Conformance(command) => conformance::run(&command).await,
         Command::Tree(args) => tree::run(args, context).await,
         Command::Download(command) => download::run(command, context).await,

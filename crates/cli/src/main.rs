@@ -16,6 +16,7 @@ mod keys;
 mod outcome;
 mod progress;
 mod render;
+mod service_spec;
 mod signers;
 mod signing;
 mod source;

@@ -186,12 +186,17 @@ impl Signing {
         statement: &Statement<P>,
         subject: &Digest,
     ) -> anyhow::Result<Vec<u8>> {
+        self.payload(statement.to_json()?, subject).await
+    }
+
+    /// The bytes of a statement about `subject`, signed as they are: a bundle.
+    pub(crate) async fn payload(&self, payload: Vec<u8>, subject: &Digest) -> anyhow::Result<Vec<u8>> {
         let Self::Keyless { signer, check } = self else {
-            let unsigned = UnsignedStatement::new(statement)?;
+            let unsigned = UnsignedStatement::from_payload(payload)?;
             let signature = self.sign(unsigned.message(), SignatureFormat::Bundle).await?;
             return Ok(unsigned.into_bundle(self.public_key()?, signature)?);
         };
-        let bundle = signer.sign_statement(statement).await?;
+        let bundle = signer.sign_payload(payload).await?;
         if let Some(verifier) = check {
             let parsed = Bundle::parse(&bundle, &limits())?;
             verifier.verify_blob_attestation(subject, &parsed).context(UNVERIFIED)?;

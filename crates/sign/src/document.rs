@@ -97,10 +97,17 @@ impl UnsignedStatement {
     /// # Errors
     /// [`SignError`].
     pub fn new<P: Serialize>(statement: &Statement<P>) -> Result<Self, SignError> {
-        let payload = statement.to_json()?;
-        parse_statement(&payload, &Limits::default())?;
+        Self::from_payload(statement.to_json()?)
+    }
+
+    /// A statement that is written already: its bytes are signed as they are.
+    ///
+    /// # Errors
+    /// [`SignError::Unverifiable`]: the bytes are no statement that a verifier would accept.
+    pub fn from_payload(payload: Vec<u8>) -> Result<Self, SignError> {
+        let predicate_type = parse_statement(&payload, &Limits::default())?.predicate_type().to_owned();
         let message = touchmark_attestation::pae(IN_TOTO_PAYLOAD, &payload);
-        Ok(Self { payload, message, predicate_type: statement.predicate_type().to_owned() })
+        Ok(Self { payload, message, predicate_type })
     }
 
     /// The bytes to sign.

@@ -17,6 +17,7 @@ mod simple_signing;
 mod statement;
 pub mod storage;
 mod trust_root;
+mod trust_root_document;
 mod verified;
 mod verifier;
 
@@ -40,5 +41,8 @@ pub use rejection::{DocumentError, Promise, Rejection};
 pub use simple_signing::{SIGNATURE_ANNOTATION, SIMPLE_SIGNING, SimpleSigning, SimpleSigningError};
 pub use statement::{PayloadError, parse_statement};
 pub use trust_root::{TrustRoot, TrustRootError, TrustRootSummary};
+pub use trust_root_document::{
+    TrustMaterialError, TrustRootDocument, TrustedAuthority, TrustedLog, ValidityWindow,
+};
 pub use verified::Verified;
 pub use verifier::Verifier;

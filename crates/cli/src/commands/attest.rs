@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use touchmark_attestation::{PredicateType, Statement, predicate_types};
+use touchmark_attestation::{PredicateType, ResourceDescriptor, Statement, predicate_types};
 use touchmark_oci::{ImageRef, Limits, PinnedRef};
 use touchmark_registry::ImageStore as _;
 use touchmark_sigstore::parse_statement;
@@ -90,6 +90,15 @@ pub(crate) fn state(
     predicate_type: &PredicateType,
     predicate: Vec<u8>,
 ) -> anyhow::Result<Statement<Box<RawValue>>> {
+    state_about(attach::subject(image), predicate_type, predicate)
+}
+
+/// The same about any subject.
+pub(crate) fn state_about(
+    subject: ResourceDescriptor,
+    predicate_type: &PredicateType,
+    predicate: Vec<u8>,
+) -> anyhow::Result<Statement<Box<RawValue>>> {
     let text = String::from_utf8(predicate).map_err(|error| error.utf8_error()).context("not UTF-8 text")?;
     let predicate = if predicate_type.uri() == predicate_types::COSIGN_CUSTOM {
         // cosign's `custom` holds any text: pkg/cosign/attestation.CosignPredicate.
@@ -97,7 +106,6 @@ pub(crate) fn state(
     } else {
         object(&text)?
     };
-    let subject = attach::subject(image);
     Ok(Statement::new(vec![subject], predicate_type.uri(), predicate))
 }
 

@@ -113,6 +113,26 @@ fn files_and_attestations_are_signed_by_identities_too() {
 }
 
 #[test]
+fn files_are_attested_by_identities_too() {
+    for rekor_version in [1, 2] {
+        let scene = Scene::new(rekor_version);
+        scene.stage.write("file", "content");
+        scene.stage.write("predicate.json", r#"{"a":1}"#);
+        let about = ["--type", "https://example.com/t", "--predicate", "predicate.json"];
+        scene.sign(&[&["attest-blob", "--bundle", "b.json", "file"], &about[..]].concat()).ok();
+        let verify = |wanted: &'static str| {
+            ["verify-blob-attestation", "--bundle", "b.json", "--type", wanted, "file"]
+        };
+        let line = scene.verify(&verify("https://example.com/t"), SUBJECT).ok().json();
+        assert_eq!(line["statement"]["predicate"]["a"], 1);
+        scene.verify(&verify("https://example.com/t"), "a@b.example").denied();
+        scene.verify(&verify("spdx"), SUBJECT).denied();
+        scene.stage.write("file", "changed");
+        scene.verify(&verify("https://example.com/t"), SUBJECT).denied();
+    }
+}
+
+#[test]
 fn what_a_service_got_wrong_is_noticed_before_anything_is_attached() {
     let wrongs: [fn(&mut Misbehaviour); 4] = [
         |wrong| wrong.wrong_root_hash = true,

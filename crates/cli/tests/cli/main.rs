@@ -9,6 +9,7 @@ mod keys;
 mod moving;
 mod policies;
 mod sboms;
+mod services;
 mod shell;
 mod stage;
 mod story;

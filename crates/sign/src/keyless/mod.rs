@@ -9,6 +9,7 @@ mod call;
 mod fulcio;
 mod rekor;
 mod services;
+mod signing_config;
 mod timestamp;
 mod token;
 
@@ -25,6 +26,7 @@ use touchmark_transport::{Client, StatusCode, TransportError};
 
 pub use self::ambient::{AmbientError, ambient_token};
 pub use self::services::{Endpoint, ServicesError, SigningServices};
+pub use self::signing_config::{Selection, SelectionError, Service, SigningConfigDocument};
 pub use self::token::{IdentityToken, TokenError};
 use crate::{GenerateError, KeyKind, PrivateKey, SignError, SignatureFormat};
 
