@@ -33,23 +33,23 @@ impl ServiceFlag {
         let mut values = BTreeMap::new();
         for part in text.split(',') {
             let Some((key, value)) = part.split_once('=') else {
-                return Err(self.mistake(format!("found {part:?}, expected key=value")));
+                return Err(self.mistake(&format!("found {part:?}, expected key=value")));
             };
             let (key, value) = (key.trim(), value.trim());
             if !self.keys.contains(&key) {
-                return Err(self.mistake(format!("the key {key:?} is not known")));
+                return Err(self.mistake(&format!("the key {key:?} is not known")));
             }
             if value.is_empty() {
-                return Err(self.mistake(format!("{key} is empty")));
+                return Err(self.mistake(&format!("{key} is empty")));
             }
             if values.insert(key, value).is_some() {
-                return Err(self.mistake(format!("{key} is there twice")));
+                return Err(self.mistake(&format!("{key} is there twice")));
             }
         }
         Ok(ServiceSpec { flag: self, values })
     }
 
-    fn mistake(self, found: String) -> Mistake {
+    fn mistake(self, found: &str) -> Mistake {
         Mistake::new(format!("cannot use {}: {found}", self.name), format!("{} {}", self.name, self.form))
     }
 }
@@ -62,7 +62,7 @@ impl<'a> ServiceSpec<'a> {
 
     /// A value that has to be there.
     pub(crate) fn required(&self, key: &str) -> Result<&'a str, Mistake> {
-        self.optional(key).ok_or_else(|| self.flag.mistake(format!("{key} is missing")))
+        self.optional(key).ok_or_else(|| self.flag.mistake(&format!("{key} is missing")))
     }
 
     /// The file that a key names.
@@ -75,14 +75,14 @@ impl<'a> ServiceSpec<'a> {
         let text = self.required("url")?;
         let url = text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "https" | "http"));
         url.ok_or_else(|| {
-            self.flag.mistake(format!("url is {text:?}, expected such as https://fulcio.example"))
+            self.flag.mistake(&format!("url is {text:?}, expected such as https://fulcio.example"))
         })
     }
 
     /// A number from 1, or whatever else has no other way to be wrong.
     pub(crate) fn parsed<T: std::str::FromStr>(&self, key: &str, expected: &str) -> Result<T, Mistake> {
         let text = self.required(key)?;
-        text.parse().map_err(|_| self.flag.mistake(format!("{key} is {text:?}, expected {expected}")))
+        text.parse().map_err(|_| self.flag.mistake(&format!("{key} is {text:?}, expected {expected}")))
     }
 
     /// `start-time`, which has to be there.
@@ -96,7 +96,7 @@ impl<'a> ServiceSpec<'a> {
         let window = ValidityWindow { start: time("start-time")?, end: time("end-time")? };
         match (window.start, window.end) {
             (Some(start), Some(end)) if end <= start => {
-                Err(self.flag.mistake(format!("end-time {end} is not after start-time {start}")))
+                Err(self.flag.mistake(&format!("end-time {end} is not after start-time {start}")))
             }
             _ => Ok(window),
         }
