@@ -43,7 +43,9 @@ fn push_requirement(text: &mut String, requirement: &RequirementOutcome, style: 
     let (tone, mark) = if requirement.satisfied { (Tone::Good, "ok") } else { (Tone::Bad, "no") };
     text.push_str(&format!("    {} {}\n", style.paint(tone, mark), harmless(&requirement.name)));
     for support in requirement.support.iter().take(Sightings::MAX_LISTED) {
-        for line in [format!("by {}, in {}", support.signer, support.origin), log_note(&support.log)] {
+        let times = support.times.iter().map(|proven| format!("signed by {}", proven.time));
+        let lines = [format!("by {}, in {}", support.signer, support.origin), log_note(&support.log)];
+        for line in lines.into_iter().chain(times) {
             text.push_str(&format!("       {}\n", style.paint(Tone::Faint, &detail(&line))));
         }
     }

@@ -120,9 +120,15 @@ pub(crate) fn log_note(log: &LogProof) -> String {
         LogProof::Verified { entries } => {
             let included = entries.iter().filter(|entry| entry.proven == Inclusion::Included).count();
             match (included, entries.len() - included) {
-                (included, 0) => format!("{included} log entry or entries proven to be included"),
-                (0, promised) => format!("{promised} log entry or entries promised, inclusion was not shown"),
-                (included, promised) => format!("{included} log entries included, {promised} promised only"),
+                (1, 0) => "1 log entry is proven to be included".to_owned(),
+                (included, 0) => format!("{included} log entries are proven to be included"),
+                (0, 1) => "1 log entry is promised; that it is included was not shown".to_owned(),
+                (0, promised) => {
+                    format!("{promised} log entries are promised; that they are included was not shown")
+                }
+                (included, promised) => {
+                    format!("{included} log entries are proven to be included, {promised} only promised")
+                }
             }
         }
         _ => "log proof of a kind that this version does not describe".to_owned(),
