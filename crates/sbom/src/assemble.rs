@@ -6,8 +6,8 @@ use std::mem::{Discriminant, discriminant};
 use crate::catalog::{self, Findings};
 use crate::rootfs::Rootfs;
 use crate::{
-    Distribution, Ecosystem, Element, Gap, GapReason, Inventory, LayerScan, Limits, Package, PackageId,
-    Relationship, RelationshipKind, Subject,
+    Distribution, Element, Gap, GapReason, Inventory, LayerScan, Limits, Package, PackageId, Relationship,
+    RelationshipKind, Subject,
 };
 
 pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Inventory {
@@ -20,7 +20,16 @@ pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, limits: &Limit
     gaps.append(&mut found.gaps);
     let packages = merged(std::mem::take(&mut found.packages));
     let relationships = relationships(&packages, found, &root);
-    Inventory { subject, distribution, layers: diff_ids, packages, relationships, gaps: summarized(gaps) }
+    Inventory {
+        subject,
+        distribution,
+        layers: diff_ids,
+        packages,
+        relationships,
+        removed: Vec::new(),
+        base: None,
+        gaps: summarized(gaps),
+    }
 }
 
 fn distribution(root: &Rootfs) -> Option<Distribution> {
@@ -73,7 +82,7 @@ fn ownership(
     packages: &BTreeMap<PackageId, Package>,
     root: &Rootfs,
 ) -> Vec<(PackageId, RelationshipKind, PackageId)> {
-    let is_system = |package: &&Package| matches!(package.ecosystem, Ecosystem::Deb | Ecosystem::Apk);
+    let is_system = |package: &&Package| package.ecosystem.is_system();
     let mut by_file: BTreeMap<&str, Vec<&PackageId>> = BTreeMap::new();
     for package in packages.values().filter(|package| !is_system(package)) {
         for evidence in &package.evidence {

@@ -6,8 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use touchmark_oci::{Digest, ImageName, Platform};
 
-use crate::license::License;
-use crate::{Distribution, Gap, LayerScan, Limits, assemble};
+use crate::{BaseImage, Distribution, Ecosystem, Gap, LayerScan, Limits, Package, RemovedPackage, assemble};
 
 /// What an image or a directory contains. One connected graph: every package can be reached from [`Element::Subject`].
 ///
@@ -19,6 +18,8 @@ pub struct Inventory {
     pub(crate) layers: Vec<Option<Digest>>,
     pub(crate) packages: BTreeMap<PackageId, Package>,
     pub(crate) relationships: Vec<Relationship>,
+    pub(crate) removed: Vec<RemovedPackage>,
+    pub(crate) base: Option<BaseImage>,
     pub(crate) gaps: Vec<Gap>,
 }
 
@@ -61,6 +62,17 @@ impl Inventory {
     /// The edges of the graph, ordered, each once.
     pub fn relationships(&self) -> &[Relationship] {
         &self.relationships
+    }
+
+    /// The packages that a layer brought and a later one took away, ordered. A package that was replaced by another version
+    /// of itself is not among them.
+    pub fn removed(&self) -> &[RemovedPackage] {
+        &self.removed
+    }
+
+    /// The image that this one was built on, if that is known.
+    pub fn base(&self) -> Option<&BaseImage> {
+        self.base.as_ref()
     }
 
     /// What could not be read. Empty means that nothing in reach of the catalogers was missed.
@@ -185,119 +197,6 @@ impl fmt::Display for PackageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// The package manager or language that a package belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Ecosystem {
-    /// Debian and its relatives.
-    Deb,
-    /// Alpine and its relatives.
-    Apk,
-    /// Node.js.
-    Npm,
-    /// Python.
-    Pypi,
-    /// Rust.
-    Cargo,
-    /// Go.
-    Golang,
-}
-
-impl Ecosystem {
-    /// The name, which is also the type of its package URLs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Deb => "deb",
-            Self::Apk => "apk",
-            Self::Npm => "npm",
-            Self::Pypi => "pypi",
-            Self::Cargo => "cargo",
-            Self::Golang => "golang",
-        }
-    }
-}
-
-/// One package that is installed or built in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Package {
-    /// Its stable name within documents.
-    pub id: PackageId,
-    /// Where it comes from.
-    pub ecosystem: Ecosystem,
-    /// Whether it is a program of its own rather than a part of others.
-    pub is_application: bool,
-    /// Its name, with scope or group, as its package manager writes it.
-    pub name: String,
-    /// Its version, as its package manager writes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Its canonical package URL. A package without a version has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub purl: Option<String>,
-    /// Its licence, as declared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub license: Option<License>,
-    /// Who is behind it, as declared.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub supplier: Option<Party>,
-    /// Its home page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub homepage: Option<String>,
-    /// What it is, in one line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// The source package that it was built from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<SourcePackage>,
-    /// The architecture, in its package manager's words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub architecture: Option<String>,
-    /// The files that say it is there, the decisive one first.
-    pub evidence: Vec<Evidence>,
-    /// The files that its package manager says it owns.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<String>,
-}
-
-impl Package {
-    /// The layer that brought the package, as far as the evidence tells: the lowest that holds a file about it alone.
-    pub fn layer(&self) -> Option<usize> {
-        self.evidence.iter().filter_map(|evidence| evidence.layer).min()
-    }
-}
-
-/// Where a package was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct Evidence {
-    /// The file, from the root of the image or directory.
-    pub path: String,
-    /// The layer that the file is in, counted from the lowest, which is 0. None for a directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<usize>,
-}
-
-/// A person or organisation, as declared by a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
-pub enum Party {
-    /// A person, with an address where one is given: `Name (address)`.
-    Person(String),
-    /// An organisation.
-    Organization(String),
-}
-
-/// A source package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SourcePackage {
-    /// Its name.
-    pub name: String,
-    /// Its version, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
 }
 
 /// One edge of the graph.

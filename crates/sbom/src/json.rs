@@ -5,7 +5,9 @@
 use serde::Serialize;
 
 use crate::document::{TOOL, created};
-use crate::{Distribution, DocumentOptions, Gap, Inventory, Package, Relationship, Subject};
+use crate::{
+    BaseImage, Distribution, DocumentOptions, Gap, Inventory, Package, Relationship, RemovedPackage, Subject,
+};
 
 /// The version of the schema that [`to_json`] writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -19,9 +21,11 @@ pub fn to_json(inventory: &Inventory, options: &DocumentOptions) -> Vec<u8> {
         subject: inventory.subject(),
         distribution: inventory.distribution(),
         layers: inventory.layers().map(|layer| layer.map(ToString::to_string)).collect(),
+        base: inventory.base(),
         complete: inventory.is_complete(),
         packages: inventory.packages().collect(),
         relationships: inventory.relationships(),
+        removed: inventory.removed(),
         gaps: inventory.gaps(),
     };
     // Writing strings and numbers to memory cannot fail.
@@ -39,9 +43,13 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     distribution: Option<&'a Distribution>,
     layers: Vec<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a BaseImage>,
     complete: bool,
     packages: Vec<&'a Package>,
     relationships: &'a [Relationship],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    removed: &'a [RemovedPackage],
     gaps: &'a [Gap],
 }
 

@@ -8,12 +8,14 @@ pub mod cyclonedx;
 mod directory;
 mod distribution;
 mod document;
+mod ecosystem;
 mod executable;
 mod gap;
 mod inventory;
 pub mod json;
 mod license;
 mod limits;
+mod package;
 mod party;
 mod path;
 mod purl;
@@ -26,11 +28,13 @@ mod stream;
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;
+pub use ecosystem::Ecosystem;
 pub use gap::{Gap, GapReason};
-pub use inventory::{
-    Ecosystem, Element, Evidence, ImageSubject, Inventory, Package, PackageId, Party, Relationship,
-    RelationshipKind, SourcePackage, Subject,
-};
+pub use inventory::{Element, ImageSubject, Inventory, PackageId, Relationship, RelationshipKind, Subject};
 pub use license::{License, LicenseRef};
 pub use limits::Limits;
+pub use package::{
+    BaseEvidence, BaseImage, Checksum, ChecksumAlgorithm, Evidence, History, IdentifiedBy, Package, Party,
+    RemovedPackage, SourcePackage,
+};
 pub use scan::{Compression, LayerScan, ScanError, scan_layer};

@@ -83,16 +83,16 @@ impl Rootfs {
                     self.insert(&real, Node::File(RootFile { layer, kept: kept.clone() }));
                 }
             }
-            Change::Hardlink(target) => self.hardlink(&real, target)?,
+            Change::Hardlink(target) => self.hardlink(&real, target, layer.is_none())?,
         }
         Ok(())
     }
 
     /// The link is another name for a file that exists already. A target that was not kept does not matter, unless this name
     /// is one that a cataloger asks for.
-    fn hardlink(&mut self, real: &str, target: &str) -> Result<(), GapReason> {
+    fn hardlink(&mut self, real: &str, target: &str, is_directory: bool) -> Result<(), GapReason> {
         let target = self.entry_path(target)?;
-        let interest = crate::catalog::interest(real);
+        let interest = crate::catalog::interest(real, is_directory);
         let node = match self.nodes.get(&target) {
             Some(Node::Symlink(to)) => Node::Symlink(to.clone()),
             Some(Node::File(file)) => {

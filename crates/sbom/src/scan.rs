@@ -214,7 +214,7 @@ impl<'a> Scanner<'a> {
             Err(_) => {
                 // Such names cannot be what a cataloger looks for; directories of them can still hold such files.
                 let text = path::clean(&String::from_utf8_lossy(bytes));
-                if catalog::interest(&text).is_some() {
+                if catalog::interest(&text, self.scan.is_directory).is_some() {
                     self.gap(&text, GapReason::PathNotUtf8);
                 }
                 Some(text)
@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn sparse_file(&mut self, path: &str) {
-        if catalog::interest(path).is_some() {
+        if catalog::interest(path, self.scan.is_directory).is_some() {
             self.gap(path, GapReason::Sparse);
         }
         self.push(path, Change::Other);
@@ -267,7 +267,7 @@ impl<'a> Scanner<'a> {
 
     /// Keeps the file if a cataloger asks for its path, or what it needs of it if it is an executable.
     pub(crate) fn file(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
-        let kept = match catalog::interest(path) {
+        let kept = match catalog::interest(path, self.scan.is_directory) {
             Some(interest) => self.keep(path, interest, size, content)?,
             None => self.probe(path, size, content)?,
         };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalog::{Cataloger, Files, Findings, text, web_address};
 use crate::license::License;
 use crate::purl::Purl;
-use crate::{Ecosystem, Evidence, GapReason, Package, PackageId, Party, SourcePackage, path};
+use crate::{Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, Party, SourcePackage, path};
 
 pub(super) struct Apk;
 
@@ -121,6 +121,7 @@ fn package(
         subpath: None,
     };
     let mut package = Package::new(Ecosystem::Apk, name, Some(version), purl.to_text(), evidence.clone());
+    package.identified_by = IdentifiedBy::Database;
     package.architecture = record.value('A').map(str::to_owned);
     package.description = record.value('T').map(str::to_owned);
     package.homepage = record.value('U').and_then(web_address);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalog::{Cataloger, Files, Findings, debian_copyright, text, web_address};
 use crate::purl::Purl;
 use crate::stanza::{self, Stanza};
-use crate::{Ecosystem, Evidence, GapReason, Package, PackageId, Party, SourcePackage};
+use crate::{Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, Party, SourcePackage};
 
 pub(super) struct Dpkg;
 
@@ -91,6 +91,7 @@ fn record(
     let architecture = stanza.field("Architecture");
     let purl = purl(name, version, architecture, files);
     let mut package = Package::new(Ecosystem::Deb, name, Some(version), purl, evidence);
+    package.identified_by = IdentifiedBy::Database;
     package.architecture = architecture.map(str::to_owned);
     package.supplier = stanza.field("Maintainer").and_then(Party::parse);
     package.homepage = stanza.field("Homepage").and_then(web_address);

@@ -16,17 +16,31 @@ use std::borrow::Cow;
 use crate::executable::Executable;
 use crate::rootfs::{RootFile, Rootfs};
 use crate::scan::KeptContent;
-use crate::{
-    Distribution, Ecosystem, Evidence, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path,
-};
+use crate::{Distribution, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path};
 
 /// Finds the packages of one ecosystem.
 pub(crate) trait Cataloger: Sync {
     /// Whether the file at this path is to be kept whole.
     fn wants(&self, path: &str) -> bool;
 
+    /// Whether its files say what is installed, or what a source tree asks for. The latter are read in directories only: in an
+    /// image they are left over from the build, and what they name may not be there.
+    fn finds(&self) -> Finds {
+        Finds::Installed
+    }
+
     /// Turns kept files into packages and what holds between them.
     fn catalog(&self, files: &Files<'_>, found: &mut Findings);
+}
+
+/// What a cataloger's files tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(dead_code, reason = "lock files come with their own catalogers")]
+pub(crate) enum Finds {
+    /// What is installed or built in.
+    Installed,
+    /// What a source tree has locked.
+    Locked,
 }
 
 static CATALOGERS: [&dyn Cataloger; 6] =
@@ -34,20 +48,20 @@ static CATALOGERS: [&dyn Cataloger; 6] =
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Interest(u32);
+pub(crate) struct Interest(u64);
 
 impl Interest {
     /// An executable, whose lists any cataloger may read.
     pub(crate) const EXECUTABLE: Self = Self(0);
     /// A file that says what the operating system is.
-    const DISTRIBUTION: u32 = 1 << 31;
+    const DISTRIBUTION: u64 = 1 << 63;
 }
 
-/// Which catalogers want the file at this clean path whole.
-pub(crate) fn interest(path: &str) -> Option<Interest> {
+/// Which catalogers want the file at this clean path whole, in a directory or in an image.
+pub(crate) fn interest(path: &str, is_directory: bool) -> Option<Interest> {
     let mut bits = if Distribution::PATHS.contains(&path) { Interest::DISTRIBUTION } else { 0 };
     for (index, cataloger) in CATALOGERS.iter().enumerate() {
-        if cataloger.wants(path) {
+        if (is_directory || cataloger.finds() == Finds::Installed) && cataloger.wants(path) {
             bits |= 1 << index;
         }
     }
@@ -68,7 +82,7 @@ pub(crate) fn run(root: &Rootfs, distribution: Option<&Distribution>, limits: &L
 pub(crate) struct Files<'a> {
     root: &'a Rootfs,
     pub(crate) distribution: Option<&'a Distribution>,
-    bit: u32,
+    bit: u64,
 }
 
 impl<'a> Files<'a> {
@@ -104,7 +118,7 @@ impl<'a> Files<'a> {
     ) -> Option<(String, &'a RootFile, &'a [u8])> {
         match self.root.real_path(path) {
             Err(reason) => found.gap(path, reason),
-            Ok(target) if target != path && self.at(path).is_none() && interest(&target).is_none() => {
+            Ok(target) if target != path && self.at(path).is_none() && interest(&target, true).is_none() => {
                 found.gap(path, GapReason::LinkTargetNotKept { target });
             }
             Ok(_) => {}
@@ -162,38 +176,6 @@ impl Findings {
     pub(crate) fn contains(&mut self, outer: &PackageId, inner: &PackageId) {
         if outer != inner {
             self.edges.push((outer.clone(), RelationshipKind::Contains, inner.clone()));
-        }
-    }
-}
-
-impl Package {
-    /// A package that one file speaks of. `purl` is its identity, or, when it has none, that file's path.
-    pub(crate) fn new(
-        ecosystem: Ecosystem,
-        name: &str,
-        version: Option<&str>,
-        purl: Option<String>,
-        evidence: Evidence,
-    ) -> Self {
-        let id = match &purl {
-            Some(purl) => PackageId::new(ecosystem, name, purl),
-            None => PackageId::new(ecosystem, name, &format!("{name}\n{}", evidence.path)),
-        };
-        Self {
-            id,
-            ecosystem,
-            is_application: false,
-            name: name.to_owned(),
-            version: version.filter(|version| !version.is_empty()).map(str::to_owned),
-            purl,
-            license: None,
-            supplier: None,
-            homepage: None,
-            description: None,
-            source: None,
-            architecture: None,
-            evidence: vec![evidence],
-            files: Vec::new(),
         }
     }
 }
