@@ -8,6 +8,7 @@ mod cargo;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod locked;
 mod npm;
 mod python;
 
@@ -35,7 +36,6 @@ pub(crate) trait Cataloger: Sync {
 
 /// What a cataloger's files tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(dead_code, reason = "lock files come with their own catalogers")]
 pub(crate) enum Finds {
     /// What is installed or built in.
     Installed,
@@ -43,8 +43,26 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 6] =
-    [&dpkg::Dpkg, &apk::Apk, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
+static CATALOGERS: [&dyn Cataloger; 18] = [
+    &dpkg::Dpkg,
+    &apk::Apk,
+    &npm::Npm,
+    &python::Python,
+    &cargo::CargoAuditable,
+    &go::GoBinary,
+    &locked::COMPOSER,
+    &locked::CONAN,
+    &locked::GEMFILE,
+    &locked::MIX,
+    &locked::PIPFILE,
+    &locked::PODFILE,
+    &locked::PUBSPEC,
+    &locked::PYTHON,
+    &locked::REBAR,
+    &locked::REQUIREMENTS,
+    &locked::SWIFT,
+    &locked::WORKFLOW,
+];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

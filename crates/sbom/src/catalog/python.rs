@@ -68,7 +68,7 @@ fn distribution(head: &Stanza<'_>, evidence: Evidence, found: &mut Findings) -> 
 
 /// [Name normalization](https://packaging.python.org/en/latest/specifications/name-normalization/): lower case, and runs of `-`, `_`
 /// and `.` as one hyphen.
-fn normalized(name: &str) -> String {
+pub(super) fn normalized(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for character in name.trim().chars() {
         match character {
@@ -82,7 +82,7 @@ fn normalized(name: &str) -> String {
 
 /// The name in a requirement; none when it is asked for by an extra only. Other markers do not matter here: what they leave out is
 /// not installed.
-fn requirement(text: &str) -> Option<String> {
+pub(super) fn requirement(text: &str) -> Option<String> {
     let (requirement, marker) = text.split_once(';').unwrap_or((text, ""));
     let is_extra =
         marker.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|word| word == "extra");
