@@ -136,9 +136,12 @@ fn terms(text: &str) -> Option<Vec<Term>> {
                 let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
                 let (tail, after) = rest.split_at_checked(end)?;
                 rest = after;
-                // An option's key ends in a colon, and so does a map's key that is an atom.
                 let word = format!("{c}{tail}");
-                open.last_mut()?.push(Term::Text(word.trim_end_matches(':').to_owned()));
+                // A key ends in a colon; after a quoted key it stands alone.
+                let word = word.trim_end_matches(':');
+                if !word.is_empty() {
+                    open.last_mut()?.push(Term::Text(word.to_owned()));
+                }
             }
             _ => {}
         }
