@@ -5,12 +5,14 @@
 
 mod apk;
 mod cargo;
+mod composer;
 mod debian_copyright;
 mod dpkg;
 mod go;
 mod locked;
 mod npm;
 mod python;
+mod ruby;
 
 use std::borrow::Cow;
 
@@ -43,13 +45,15 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 18] = [
+static CATALOGERS: [&dyn Cataloger; 20] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &npm::Npm,
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
+    &ruby::Gems,
+    &composer::Composer,
     &locked::COMPOSER,
     &locked::CONAN,
     &locked::GEMFILE,

@@ -4,7 +4,7 @@
 //! is here: where they are looked for, how packages and edges come of them, and the three notations that most of them use.
 
 mod cocoapods;
-mod composer;
+pub(super) mod composer;
 mod conan;
 mod hex;
 mod pipfile;
@@ -115,7 +115,6 @@ impl Locked {
     fn into_package(self, ecosystem: Ecosystem, evidence: &Evidence) -> Package {
         let (purl, name) = (self.purl(ecosystem.name()), self.key());
         let mut package = Package::new(ecosystem, &name, Some(&self.version), purl, evidence.clone());
-        package.identified_by = IdentifiedBy::LockFile;
         package.is_application = self.origin == Origin::Project;
         package.checksums = self.checksums;
         package.checksums.sort();
@@ -139,7 +138,9 @@ impl Cataloger for LockFile {
     fn catalog(&self, files: &Files<'_>, found: &mut Findings) {
         for (path, file, bytes) in files.wanted() {
             match (self.parse)(&text(bytes)) {
-                Some(locked) => add(self.ecosystem, locked, &file.evidence(path), found),
+                Some(locked) => {
+                    add(self.ecosystem, IdentifiedBy::LockFile, locked, &file.evidence(path), found);
+                }
                 None => found.gap(path, GapReason::Malformed { format: self.format }),
             }
         }
@@ -152,14 +153,21 @@ fn is_others(path: &str) -> bool {
     path::parent(path).split('/').any(|part| INSTALLED.contains(&part))
 }
 
-fn add(ecosystem: Ecosystem, locked: Vec<Locked>, evidence: &Evidence, found: &mut Findings) {
+/// Adds the packages of one file, and the edges between them.
+pub(super) fn add(
+    ecosystem: Ecosystem,
+    by: IdentifiedBy,
+    locked: Vec<Locked>,
+    evidence: &Evidence,
+    found: &mut Findings,
+) {
     let mut by_key: BTreeMap<String, Vec<PackageId>> = BTreeMap::new();
     let mut needs = Vec::new();
     let mut packages = Vec::new();
     for mut locked in found.bounded(&evidence.path, locked) {
         let (key, version) = (locked.key(), locked.version.clone());
         let wanted = std::mem::take(&mut locked.needs);
-        let package = locked.into_package(ecosystem, evidence);
+        let package = Package { identified_by: by, ..locked.into_package(ecosystem, evidence) };
         by_key.entry(format!("{key}@{version}")).or_default().push(package.id.clone());
         by_key.entry(key).or_default().push(package.id.clone());
         needs.push((package.id.clone(), wanted));
