@@ -55,6 +55,10 @@ fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
                 known.is_application |= package.is_application;
                 known.license = known.license.take().or(package.license);
                 known.supplier = known.supplier.take().or(package.supplier);
+                if known.checksums.is_empty() {
+                    known.checksums = package.checksums;
+                }
+                known.identified_by = known.identified_by.min(package.identified_by);
             }
         }
     }

@@ -45,7 +45,7 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 20] = [
+static CATALOGERS: [&dyn Cataloger; 26] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &npm::Npm,
@@ -54,11 +54,16 @@ static CATALOGERS: [&dyn Cataloger; 20] = [
     &go::GoBinary,
     &ruby::Gems,
     &composer::Composer,
+    &locked::BUN,
+    &locked::CARGO,
     &locked::COMPOSER,
     &locked::CONAN,
     &locked::GEMFILE,
+    &locked::GO,
     &locked::MIX,
+    &locked::NPM,
     &locked::PIPFILE,
+    &locked::PNPM,
     &locked::PODFILE,
     &locked::PUBSPEC,
     &locked::PYTHON,
@@ -66,6 +71,7 @@ static CATALOGERS: [&dyn Cataloger; 20] = [
     &locked::REQUIREMENTS,
     &locked::SWIFT,
     &locked::WORKFLOW,
+    &locked::YARN,
 ];
 
 /// Which catalogers asked for a file, one bit each.

@@ -3,17 +3,24 @@
 //! A lock file says what is to be installed, so it is read in directories only, never in an image. What all of them have in common
 //! is here: where they are looked for, how packages and edges come of them, and the three notations that most of them use.
 
+mod bun;
+mod cargo;
 mod cocoapods;
 pub(super) mod composer;
 mod conan;
+mod go;
 mod hex;
+mod javascript;
+mod npm;
 mod pipfile;
+mod pnpm;
 mod pubspec;
 mod python;
 mod requirements;
 mod ruby;
 mod swift;
 mod workflow;
+mod yarn;
 
 use std::collections::BTreeMap;
 
@@ -26,17 +33,23 @@ use crate::{
     path,
 };
 
+pub(super) use bun::BUN;
+pub(super) use cargo::CARGO;
 pub(super) use cocoapods::PODFILE;
 pub(super) use composer::COMPOSER;
 pub(super) use conan::CONAN;
+pub(super) use go::GO;
 pub(super) use hex::{MIX, REBAR};
+pub(super) use npm::NPM;
 pub(super) use pipfile::PIPFILE;
+pub(super) use pnpm::PNPM;
 pub(super) use pubspec::PUBSPEC;
 pub(super) use python::PYTHON;
 pub(super) use requirements::REQUIREMENTS;
 pub(super) use ruby::GEMFILE;
 pub(super) use swift::SWIFT;
 pub(super) use workflow::WORKFLOW;
+pub(super) use yarn::YARN;
 
 /// One kind of lock file.
 pub(super) struct LockFile {
@@ -191,9 +204,14 @@ fn toml(text: &str) -> Option<Value> {
     toml::from_str(text).ok()
 }
 
-/// YAML, as a tree. Aliases are held by the reader's own budget.
+/// YAML, as a tree. The reader's own budget holds aliases and depth; lock files of large workspaces need more nodes than it allows.
 fn yaml(text: &str) -> Option<Value> {
-    serde_saphyr::from_str(text).ok()
+    const MAX_NODES: usize = 2_000_000;
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_nodes: MAX_NODES, max_events: 3 * MAX_NODES, max_documents: 1 },
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options).ok()
 }
 
 /// A member's text; empty when there is none.

@@ -37,7 +37,10 @@ fn package(entry: &Value) -> Locked {
 fn origin(entry: &Value) -> Origin {
     let source = entry.get("source").unwrap_or(&Value::Null);
     let has = |name: &str| source.get(name).is_some();
+    let directory = entry.get("directory").unwrap_or(&Value::Null);
+    let is_editable = directory.get("editable").and_then(Value::as_bool).unwrap_or(false);
     match member(source, "type") {
+        _ if is_editable => Origin::Project,
         _ if has("virtual") || has("editable") => Origin::Project,
         "directory" | "file" => Origin::Local,
         _ if has("directory") || has("path") => Origin::Local,
