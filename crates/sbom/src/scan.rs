@@ -10,7 +10,7 @@ use crate::catalog::{self, Interest};
 use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
 use crate::stream::Uncompressed;
-use crate::{Gap, GapReason, Limits, path};
+use crate::{Gap, GapReason, Limits, path, rpm};
 
 /// What one layer, or a directory, holds that an inventory needs. Made by [`scan_layer`] or
 /// [`scan_directory`](crate::scan_directory).
@@ -38,6 +38,8 @@ pub(crate) enum KeptContent {
     Bytes(Arc<[u8]>),
     /// The dependency lists that are built into it.
     Executable(Arc<Executable>),
+    /// What rpm has installed.
+    Rpm(Arc<rpm::Database>),
 }
 
 impl LayerScan {
@@ -268,6 +270,7 @@ impl<'a> Scanner<'a> {
     /// Keeps the file if a cataloger asks for its path, or what it needs of it if it is an executable.
     pub(crate) fn file(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
+            Some(interest) if rpm::is_database(path) => self.rpm_database(path, interest, size, content)?,
             Some(interest) => self.keep(path, interest, size, content)?,
             None => self.probe(path, size, content)?,
         };
@@ -301,6 +304,30 @@ impl<'a> Scanner<'a> {
         content.take(size).read_to_end(&mut bytes)?;
         self.kept_bytes += bytes.len() as u64;
         Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
+    }
+
+    /// Reads a database of rpm whole, and keeps what an inventory needs of it.
+    fn rpm_database(
+        &mut self,
+        path: &str,
+        interest: Interest,
+        size: u64,
+        content: impl Read,
+    ) -> Result<Option<Kept>, ArchiveError> {
+        let limit = self.limits.max_database_bytes;
+        if size > limit {
+            self.gap(path, GapReason::FileTooLarge { size, limit });
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
+        content.take(size).read_to_end(&mut bytes)?;
+        let database = rpm::Database::read(&bytes, self.limits);
+        if self.kept_bytes + database.bytes() > self.limits.max_kept_bytes {
+            self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
+            return Ok(None);
+        }
+        self.kept_bytes += database.bytes();
+        Ok(Some(Kept { interest, content: KeptContent::Rpm(Arc::new(database)) }))
     }
 
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {

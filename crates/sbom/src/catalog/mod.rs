@@ -10,11 +10,14 @@ mod dpkg;
 mod go;
 mod npm;
 mod python;
+mod rpm;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::executable::Executable;
 use crate::rootfs::{RootFile, Rootfs};
+use crate::rpm::Database;
 use crate::scan::KeptContent;
 use crate::{Distribution, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path};
 
@@ -43,8 +46,8 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 6] =
-    [&dpkg::Dpkg, &apk::Apk, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
+static CATALOGERS: [&dyn Cataloger; 7] =
+    [&dpkg::Dpkg, &apk::Apk, &rpm::Rpm, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl<'a> Files<'a> {
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
-            KeptContent::Bytes(_) => None,
+            _ => None,
         })
     }
 
@@ -116,14 +119,38 @@ impl<'a> Files<'a> {
         path: &str,
         found: &mut Findings,
     ) -> Option<(String, &'a RootFile, &'a [u8])> {
+        self.check_links(path, found);
+        self.at(path)
+    }
+
+    /// A database of rpm, as [`database`](Self::database).
+    pub(crate) fn rpm_database(
+        &self,
+        path: &str,
+        found: &mut Findings,
+    ) -> Option<(String, &'a RootFile, &'a Database)> {
+        self.check_links(path, found);
+        let (real, file) = self.root.file(path).ok()??;
+        match &file.kept.content {
+            KeptContent::Rpm(database) => Some((real, file, database.as_ref())),
+            _ => None,
+        }
+    }
+
+    fn check_links(&self, path: &str, found: &mut Findings) {
+        let is_missing = || !matches!(self.root.file(path), Ok(Some(_)));
         match self.root.real_path(path) {
             Err(reason) => found.gap(path, reason),
-            Ok(target) if target != path && self.at(path).is_none() && interest(&target, true).is_none() => {
+            Ok(target) if target != path && is_missing() && interest(&target, true).is_none() => {
                 found.gap(path, GapReason::LinkTargetNotKept { target });
             }
             Ok(_) => {}
         }
-        self.at(path)
+    }
+
+    /// Where a path leads when every link is followed; none for a circle of links.
+    pub(crate) fn real_path(&self, path: &str) -> Option<String> {
+        self.root.real_path(path).ok()
     }
 
     /// All symbolic links, with the path that each leads to.
@@ -177,6 +204,20 @@ impl Findings {
         if outer != inner {
             self.edges.push((outer.clone(), RelationshipKind::Contains, inner.clone()));
         }
+    }
+}
+
+/// Notes that a package offers something. Packages that others need are offered by few, so no more than a few are noted: each need
+/// leads to each of them, and a hostile database could have any number of both.
+pub(crate) fn offer<'a, Name: Ord>(
+    offered: &mut BTreeMap<Name, Vec<&'a PackageId>>,
+    name: Name,
+    package: &'a PackageId,
+) {
+    const MOST: usize = 64;
+    let packages = offered.entry(name).or_default();
+    if packages.len() < MOST {
+        packages.push(package);
     }
 }
 
