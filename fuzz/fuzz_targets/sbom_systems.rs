@@ -4,15 +4,16 @@
 use libfuzzer_sys::fuzz_target;
 use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
 
-const PATHS: [&str; 4] = [
+const PATHS: [&str; 5] = [
     "var/lib/rpm/rpmdb.sqlite",
     "var/lib/rpm/Packages.db",
     "var/lib/rpm/Packages",
     "var/lib/rpmmanifest/container-manifest-2",
+    "var/lib/pacman/local/a-1/desc",
 ];
 
 /// What a format starts with, so that the bytes come to something.
-const STARTS: [&[u8]; 4] = [b"SQLite format 3\0", b"RpmP", b"", b""];
+const STARTS: [&[u8]; 5] = [b"SQLite format 3\0", b"RpmP", b"", b"", b"%NAME%\na\n\n"];
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };

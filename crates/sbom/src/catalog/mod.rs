@@ -9,6 +9,7 @@ mod debian_copyright;
 mod dpkg;
 mod go;
 mod npm;
+mod pacman;
 mod python;
 mod rpm;
 
@@ -46,8 +47,16 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 7] =
-    [&dpkg::Dpkg, &apk::Apk, &rpm::Rpm, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
+static CATALOGERS: [&dyn Cataloger; 8] = [
+    &dpkg::Dpkg,
+    &apk::Apk,
+    &rpm::Rpm,
+    &pacman::Pacman,
+    &npm::Npm,
+    &python::Python,
+    &cargo::CargoAuditable,
+    &go::GoBinary,
+];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
