@@ -335,7 +335,7 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
-        let Some(found) = executable::probe(content, self.limits)? else {
+        let Some(found) = executable::probe(content, path, self.limits)? else {
             return Ok(None);
         };
         if found.is_too_large {

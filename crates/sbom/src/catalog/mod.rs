@@ -10,6 +10,7 @@ mod dpkg;
 mod go;
 mod npm;
 mod pacman;
+mod program;
 mod python;
 mod rpm;
 
@@ -47,7 +48,8 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 8] = [
+// The last is for files that no package of the others owns.
+static CATALOGERS: [&dyn Cataloger; 9] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &rpm::Rpm,
@@ -56,6 +58,7 @@ static CATALOGERS: [&dyn Cataloger; 8] = [
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
+    &program::Programs,
 ];
 
 /// Which catalogers asked for a file, one bit each.
