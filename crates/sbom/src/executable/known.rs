@@ -12,7 +12,8 @@ pub(crate) struct KnownProgram {
     pub(crate) version: String,
 }
 
-/// Looks for a program's marks as its file streams past. The first mark with a version beside it counts.
+/// Looks for a program's marks as its file streams past. The first version counts, or a longer one that starts with it: OpenSSH says
+/// `9.2` in one place and `9.2p1` in another.
 pub(super) struct Finder {
     program: &'static Program,
     searches: Vec<Search>,
@@ -48,8 +49,8 @@ impl Finder {
     }
 
     pub(super) fn feed(&mut self, window: &Window<'_>) {
-        if self.found.is_none() {
-            self.found = self.searches.iter().find_map(|search| search.find(window));
+        for search in &self.searches {
+            search.find(window, &mut self.found);
         }
     }
 
@@ -60,15 +61,22 @@ impl Finder {
 }
 
 impl Search {
-    /// The version beside the first mark in a window that has one.
-    fn find(&self, window: &Window<'_>) -> Option<String> {
+    /// Looks at the versions beside the marks in a window.
+    fn find(&self, window: &Window<'_>, found: &mut Option<String>) {
         // What stands before a mark was in the window before, unless this is the first.
         let shift = if window.offset == 0 { 0 } else { LONGEST_VERSION };
         let range = window.starts();
         let end = if window.at_end { range.end } else { range.end + LONGEST_VERSION };
         let from = (range.start + shift).min(end);
-        let searched = window.bytes.get(from..(end + self.finder.needle().len()).min(window.bytes.len()))?;
-        self.finder.find_iter(searched).find_map(|at| self.version_at(window.bytes, from + at))
+        let searched = window.bytes.get(from..(end + self.finder.needle().len()).min(window.bytes.len()));
+        for at in self.finder.find_iter(searched.unwrap_or_default()) {
+            let Some(version) = self.version_at(window.bytes, from + at) else {
+                continue;
+            };
+            if found.as_ref().is_none_or(|known| self.mark.letters && version.starts_with(known)) {
+                *found = Some(version);
+            }
+        }
     }
 
     fn version_at(&self, bytes: &[u8], mark: usize) -> Option<String> {
@@ -183,7 +191,7 @@ mod tests {
             ("mariadbd", b"\x0010.11.19-MariaDB\0", "10.11.19"),
             ("memcached", b"\0memcached 1.6.18\0", "1.6.18"),
             ("git", b"\0git/2.39.5\0", "2.39.5"),
-            ("sshd", b"\0OpenSSH_2.*,OpenSSH_3.0*\0OpenSSH_9.2p1 Debian-2+deb12u10\0", "9.2p1"),
+            ("sshd", b"\0OpenSSH_9.2\0OpenSSH_2.*,OpenSSH_3.0*\0OpenSSH_9.2p1 Debian-2+deb12u10\0", "9.2p1"),
             ("libpng16.so.16", b"\0 libpng version 1.6.39 - November 20, 2022\0", "1.6.39"),
             ("libexpat.so.1", b"\0expat_2.5.0\0", "2.5.0"),
         ];

@@ -19,7 +19,7 @@ pub(crate) struct Program {
 /// What a program's file is called. `.exe` does not matter.
 #[derive(Debug, PartialEq, Eq)]
 enum FileName {
-    /// Exactly this.
+    /// This, or this with a version right after it, as in `php8.2`.
     Is(&'static str),
     /// This, then `.so` or `.dylib`, and whatever follows.
     Library(&'static str),
@@ -66,7 +66,7 @@ const fn alone(bytes: &'static [u8], start: usize) -> Mark {
     Mark { bytes, version: Place::Alone(start), parts: 3, letters: false }
 }
 
-static PROGRAMS: [Program; 27] = [
+static PROGRAMS: [Program; 34] = [
     Program {
         name: "python",
         cpes: &[("python", "python")],
@@ -100,7 +100,7 @@ static PROGRAMS: [Program; 27] = [
     Program {
         name: "redis",
         cpes: &[("redis", "redis")],
-        files: &[Is("redis-server")],
+        files: &[Is("redis-server"), Is("redis-check-rdb")],
         // Its answer to INFO names the version and then how it counts; images of the project itself have a build's name.
         marks: &[
             before(b"\0c11-builtin\0", 3),
@@ -187,11 +187,11 @@ static PROGRAMS: [Program; 27] = [
         files: &[Library("libsqlite3")],
         marks: &[alone(b"\x003.", 2)],
     },
-    Program { name: "git", cpes: &[("git-scm", "git")], files: &[Is("git")], marks: &[after(b"\0git/", 3)] },
+    Program { name: "git", cpes: &[("git-scm", "git")], files: &[Is("git")], marks: &[after(b"git/", 3)] },
     Program {
         name: "lua",
         cpes: &[("lua", "lua")],
-        files: &[Is("lua"), Is("lua5.1"), Is("lua5.2"), Is("lua5.3"), Is("lua5.4"), Library("liblua")],
+        files: &[Is("lua"), Library("liblua")],
         marks: &[after(b"$LuaVersion: Lua ", 3)],
     },
     Program {
@@ -224,6 +224,43 @@ static PROGRAMS: [Program; 27] = [
         files: &[Is("unbound")],
         marks: &[after(b"\0unbound ", 3)],
     },
+    Program {
+        name: "bind",
+        cpes: &[("isc", "bind")],
+        files: &[Is("named")],
+        marks: &[after(b"named version: BIND ", 3)],
+    },
+    Program {
+        name: "varnish",
+        cpes: &[("varnish_cache_project", "varnish_cache")],
+        files: &[Is("varnishd")],
+        marks: &[after(b"\0varnish-", 3)],
+    },
+    Program {
+        name: "proftpd",
+        cpes: &[("proftpd", "proftpd")],
+        files: &[Is("proftpd")],
+        marks: &[lettered(b"ProFTPD Version ", 3)],
+    },
+    Program { name: "xz", cpes: &[("tukaani", "xz")], files: &[Is("xz")], marks: &[after(b"XZ Utils) ", 3)] },
+    Program {
+        name: "gnutls",
+        cpes: &[("gnu", "gnutls")],
+        files: &[Library("libgnutls")],
+        marks: &[after(b" GnuTLS ", 3)],
+    },
+    Program {
+        name: "libjpeg-turbo",
+        cpes: &[("libjpeg-turbo", "libjpeg-turbo")],
+        files: &[Library("libjpeg"), Library("libturbojpeg")],
+        marks: &[after(b"libjpeg-turbo version ", 3)],
+    },
+    Program {
+        name: "ffmpeg",
+        cpes: &[("ffmpeg", "ffmpeg")],
+        files: &[Library("libavcodec"), Library("libavformat"), Library("libavutil")],
+        marks: &[after(b"FFmpeg version ", 2)],
+    },
 ];
 
 impl Program {
@@ -243,7 +280,11 @@ impl Program {
 impl FileName {
     fn matches<'n>(&self, name: &'n str) -> Option<Option<&'n str>> {
         match self {
-            Is(whole) => (name == *whole).then_some(None),
+            Is(start) => {
+                let rest = name.strip_prefix(start)?;
+                let is_version = rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+                is_version.then_some(None)
+            }
             Library(start) => is_library_suffix(name.strip_prefix(start)?).then_some(None),
             WithVersion(start) => {
                 let rest = name.strip_prefix(start)?;
@@ -283,6 +324,7 @@ mod tests {
         assert_eq!(program("libcrypto.3.dylib"), Some(("openssl", None)));
         assert_eq!(program("libzstd.so.1"), None);
         assert_eq!(program("nodemon"), None);
+        assert_eq!(program("php8.2"), Some(("php", None)));
         assert_eq!(program("libcrypto.something"), None);
     }
 
