@@ -1,5 +1,6 @@
 //! Scanning one layer: a single pass over its bytes that keeps what catalogers ask for.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -161,11 +162,17 @@ pub(crate) struct Scanner<'a> {
     limits: &'a Limits,
     pub(crate) scan: LayerScan,
     kept_bytes: u64,
+    package_directories: BTreeSet<String>,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(limits: &'a Limits, is_directory: bool) -> Self {
-        Self { limits, scan: LayerScan::empty(is_directory), kept_bytes: 0 }
+        Self {
+            limits,
+            scan: LayerScan::empty(is_directory),
+            kept_bytes: 0,
+            package_directories: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn check_limits(&self, entries: u64) -> Result<(), ScanError> {
@@ -272,7 +279,7 @@ impl<'a> Scanner<'a> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
             Some(interest) if rpm::is_database(path) => self.rpm_database(path, interest, size, content)?,
             Some(interest) => self.keep(path, interest, size, content)?,
-            None => self.probe(path, size, content)?,
+            None => self.probe(path, size, content)?.or_else(|| self.stand_in(path)),
         };
         match kept {
             Some(kept) => {
@@ -304,6 +311,16 @@ impl<'a> Scanner<'a> {
         content.take(size).read_to_end(&mut bytes)?;
         self.kept_bytes += bytes.len() as u64;
         Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
+    }
+
+    /// The first file of a directory that is a package by its name stands for it, without content.
+    fn stand_in(&mut self, path: &str) -> Option<Kept> {
+        let directory = catalog::package_directory(path)?;
+        if self.package_directories.contains(directory) {
+            return None;
+        }
+        self.package_directories.insert(directory.to_owned());
+        Some(Kept { interest: Interest::EXECUTABLE, content: KeptContent::Bytes(Arc::from([])) })
     }
 
     /// Reads a database of rpm whole, and keeps what an inventory needs of it.

@@ -5,9 +5,11 @@
 
 mod apk;
 mod cargo;
+mod conda;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod nix;
 mod npm;
 mod pacman;
 mod program;
@@ -49,7 +51,7 @@ pub(crate) enum Finds {
 }
 
 // The last is for files that no package of the others owns.
-static CATALOGERS: [&dyn Cataloger; 9] = [
+static CATALOGERS: [&dyn Cataloger; 11] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &rpm::Rpm,
@@ -58,6 +60,8 @@ static CATALOGERS: [&dyn Cataloger; 9] = [
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
+    &conda::Conda,
+    &nix::Nix,
     &program::Programs,
 ];
 
@@ -66,7 +70,7 @@ static CATALOGERS: [&dyn Cataloger; 9] = [
 pub(crate) struct Interest(u64);
 
 impl Interest {
-    /// An executable, whose lists any cataloger may read.
+    /// An executable, whose lists any cataloger may read, or a file that stands for its directory.
     pub(crate) const EXECUTABLE: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
@@ -81,6 +85,11 @@ pub(crate) fn interest(path: &str, is_directory: bool) -> Option<Interest> {
         }
     }
     (bits != 0).then_some(Interest(bits))
+}
+
+/// The directory that this path is in, if the directory alone says that a package is there: then one of its files stands for it.
+pub(crate) fn package_directory(path: &str) -> Option<&str> {
+    nix::store_path(path)
 }
 
 /// Runs all catalogers over the merged view.
