@@ -139,8 +139,8 @@ mod tests {
     use super::*;
     use crate::catalog::testing::catalog;
 
-    const ALPHA: &[u8] = include_bytes!("../../../../testdata/sbom/conda/conda-meta/alpha-1.2-h1_0.json");
-    const BETA: &[u8] = include_bytes!("../../../../testdata/sbom/conda/conda-meta/beta-2.5.post1-0.json");
+    const ALPHA: &[u8] = include_bytes!("../../../../testdata/sbom/conda/records/alpha-1.2-h1_0.json");
+    const BETA: &[u8] = include_bytes!("../../../../testdata/sbom/conda/records/beta-2.5.post1-0.json");
 
     #[test]
     fn a_package_has_all_that_its_record_says() {
