@@ -15,6 +15,7 @@ mod pacman;
 mod program;
 mod python;
 mod rpm;
+mod rpm_license;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Cataloger, Files, Findings, text};
-use crate::executable::KnownProgram;
+use crate::executable::{KnownProgram, WindowsProduct};
+use crate::party::one_line;
 use crate::purl::Purl;
 use crate::{Ecosystem, Evidence, IdentifiedBy, Package, Party, path};
 
@@ -23,6 +24,8 @@ impl Cataloger for Programs {
         let mut candidates = Vec::new();
         for (path, file, executable) in files.executables() {
             candidates.extend(executable.program.as_ref().map(|known| program(known, file.evidence(path))));
+            candidates
+                .extend(executable.windows.as_ref().map(|product| windows(product, file.evidence(path))));
         }
         for (path, file, bytes) in files.wanted() {
             let text = text(bytes);
@@ -48,6 +51,16 @@ fn program(known: &KnownProgram, evidence: Evidence) -> Package {
     package.is_application = is_application;
     package.cpes =
         program.cpes.iter().map(|(vendor, product)| cpe(vendor, product, &known.version)).collect();
+    package
+}
+
+/// A program or library of Windows, by the product that it says it belongs to.
+fn windows(product: &WindowsProduct, evidence: Evidence) -> Package {
+    let is_application = evidence.path.to_ascii_lowercase().ends_with(".exe");
+    let mut package = generic(&product.name, &product.version, evidence);
+    package.identified_by = IdentifiedBy::Content;
+    package.is_application = is_application;
+    package.supplier = product.company.as_deref().map(one_line).map(Party::Organization);
     package
 }
 

@@ -4,8 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Cataloger, Files, Findings, offer, text, web_address};
-use crate::license::License;
+use crate::catalog::{Cataloger, Files, Findings, offer, rpm_license, text, web_address};
 use crate::party::one_line;
 use crate::purl::Purl;
 use crate::rpm::{self, Installed};
@@ -99,7 +98,7 @@ fn package(installed: &Installed, evidence: Evidence, files: &Files<'_>) -> Pack
     let mut package = Package::new(Ecosystem::Rpm, &installed.name, Some(&version), purl, evidence);
     package.identified_by = IdentifiedBy::Database;
     package.architecture.clone_from(&installed.architecture);
-    package.license = installed.license.as_deref().and_then(License::parse);
+    package.license = installed.license.as_deref().and_then(rpm_license::license);
     package.homepage = installed.homepage.as_deref().and_then(web_address);
     package.description = installed.summary.as_deref().map(one_line).filter(|line| !line.is_empty());
     package.supplier = supplier(installed);

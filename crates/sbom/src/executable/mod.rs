@@ -11,12 +11,14 @@ mod elf;
 mod go;
 mod known;
 mod program;
+mod windows;
 
 use std::io::{self, Read};
 
 use crate::Limits;
 pub(crate) use go::GoBuildInfo;
 pub(crate) use known::KnownProgram;
+pub(crate) use windows::WindowsProduct;
 
 /// What was found in an executable.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) struct Executable {
     pub(crate) auditable: Option<Vec<u8>>,
     /// The program that it is, when its name and its bytes say so.
     pub(crate) program: Option<KnownProgram>,
+    /// The product that a file of Windows says it belongs to.
+    pub(crate) windows: Option<WindowsProduct>,
     /// Whether a list was left out because of [`Limits::max_section_bytes`].
     pub(crate) is_too_large: bool,
     /// Whether something like a list was found, but the file's headers could not confirm it.
@@ -35,14 +39,15 @@ pub(crate) struct Executable {
 
 impl Executable {
     pub(crate) fn is_empty(&self) -> bool {
-        self.go.is_none() && self.auditable.is_none() && self.program.is_none()
+        self.go.is_none() && self.auditable.is_none() && self.program.is_none() && self.windows.is_none()
     }
 
     /// Bytes that the finds take.
     pub(crate) fn bytes(&self) -> u64 {
         let go = self.go.as_ref().map_or(0, GoBuildInfo::bytes);
         let program = self.program.as_ref().map_or(0, |known| known.version.len());
-        (go + self.auditable.as_ref().map_or(0, Vec::len) + program) as u64
+        let windows = self.windows.as_ref().map_or(0, WindowsProduct::bytes);
+        (go + self.auditable.as_ref().map_or(0, Vec::len) + program + windows) as u64
     }
 }
 
@@ -60,10 +65,11 @@ pub(crate) fn probe(mut content: impl Read, path: &str, limits: &Limits) -> io::
     content.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut buffer)?;
     let header = if is_elf { elf::FileHeader::parse(&buffer) } else { None };
     let lists = header.map(|header| Lists::new(&header, limits.max_section_bytes));
-    if lists.is_none() && (is_elf || program.is_none()) {
+    let windows = if is_elf { None } else { windows::Finder::of_file(&buffer) };
+    if lists.is_none() && (is_elf || (program.is_none() && windows.is_none())) {
         return Ok(None);
     }
-    let mut finders = Finders { lists, program };
+    let mut finders = Finders { lists, program, windows };
     let (mut offset, mut seen) = (0_u64, 0_usize);
     loop {
         let at_end = buffer.len() < OVERLAP_BYTES + seen || buffer.len() == seen;
@@ -84,6 +90,7 @@ pub(crate) fn probe(mut content: impl Read, path: &str, limits: &Limits) -> io::
 struct Finders {
     lists: Option<Lists>,
     program: Option<known::Finder>,
+    windows: Option<windows::Finder>,
 }
 
 impl Finders {
@@ -96,11 +103,17 @@ impl Finders {
         if let Some(program) = &mut self.program {
             program.feed(window);
         }
+        if let Some(windows) = &mut self.windows {
+            windows.feed(window);
+        }
     }
 
     fn finish(self) -> Executable {
         let found = self.lists.map(Lists::finish).unwrap_or_default();
-        Executable { program: self.program.and_then(known::Finder::finish), ..found }
+        let program = self.program.and_then(known::Finder::finish);
+        // What a program is known for is surer than what its makers wrote beside it.
+        let windows = self.windows.and_then(windows::Finder::finish).filter(|_| program.is_none());
+        Executable { program, windows, ..found }
     }
 }
 
@@ -129,6 +142,7 @@ impl Lists {
             go: go.finish(&sections),
             auditable: auditable.finish(&sections),
             program: None,
+            windows: None,
             is_too_large,
             is_unconfirmed,
         }

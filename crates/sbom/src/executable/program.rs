@@ -300,8 +300,12 @@ impl FileName {
     }
 }
 
-/// Whether this follows a library's name: `.so`, `.so.1.2`, `.3.dylib`, or a version before it as in `-3.1.so`.
+/// Whether this follows a library's name: `.so`, `.so.1.2`, `.3.dylib`, or a version before it as in `-3.1.so`. Python wheels put a digest
+/// before it too.
 fn is_library_suffix(rest: &str) -> bool {
+    let digest = rest.strip_prefix('-').and_then(|rest| rest.split_once('.')).map(|(digest, _)| digest);
+    let is_digest = |digest: &&str| digest.len() >= 8 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let rest = digest.filter(is_digest).and_then(|digest| rest.get(digest.len() + 1..)).unwrap_or(rest);
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
     rest == "so" || rest.starts_with("so.") || rest == "dylib"
 }
@@ -322,6 +326,7 @@ mod tests {
         assert_eq!(program("libruby-3.1.so.3.1"), Some(("ruby", None)));
         assert_eq!(program("libz.so.1.2.13"), Some(("zlib", None)));
         assert_eq!(program("libcrypto.3.dylib"), Some(("openssl", None)));
+        assert_eq!(program("libssl-60250281.so.1.1"), Some(("openssl", None)));
         assert_eq!(program("libzstd.so.1"), None);
         assert_eq!(program("nodemon"), None);
         assert_eq!(program("php8.2"), Some(("php", None)));
