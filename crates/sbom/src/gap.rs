@@ -42,7 +42,8 @@ impl fmt::Display for Gap {
 #[serde(tag = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum GapReason {
-    /// Larger than [`Limits::max_file_bytes`](crate::Limits::max_file_bytes).
+    /// Larger than [`Limits::max_file_bytes`](crate::Limits::max_file_bytes), or for a database of rpm
+    /// [`Limits::max_database_bytes`](crate::Limits::max_database_bytes).
     #[error("file has {size} bytes, the limit is {limit}")]
     FileTooLarge {
         /// Bytes of the file.
@@ -120,6 +121,9 @@ pub enum GapReason {
         /// The limit.
         limit: usize,
     },
+    /// A database's write-ahead log has something in it: what was written last may be there only.
+    #[error("write-ahead log was not read")]
+    WriteAheadLog,
     /// The file could not be opened or read to its end.
     #[error("file could not be read")]
     Unreadable,

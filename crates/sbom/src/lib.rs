@@ -20,8 +20,10 @@ mod party;
 mod path;
 mod purl;
 mod rootfs;
+mod rpm;
 mod scan;
 pub mod spdx;
+mod sqlite;
 mod stanza;
 mod stream;
 

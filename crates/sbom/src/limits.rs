@@ -24,6 +24,9 @@ pub struct Limits {
     pub max_index_bytes: usize,
     /// Bytes of one package database or manifest; larger ones are gaps.
     pub max_file_bytes: u64,
+    /// Bytes of one rpm database. It is in memory while it is read, and then reduced to names, versions, relations and files.
+    /// 256 MiB: several times that of an image with all of a desktop in it.
+    pub max_database_bytes: u64,
     /// Bytes of one dependency list in an executable, uncompressed. 8 MiB: what `auditable-info` allows.
     pub max_section_bytes: usize,
     /// Bytes kept of one layer; what comes after is a gap.
@@ -45,6 +48,7 @@ impl Default for Limits {
             max_extended_header_bytes: 1 << 20,
             max_index_bytes: 64 << 20,
             max_file_bytes: 32 << 20,
+            max_database_bytes: 256 << 20,
             max_section_bytes: 8 << 20,
             max_kept_bytes: 96 << 20,
             max_symlinks: 40,

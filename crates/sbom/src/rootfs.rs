@@ -234,7 +234,7 @@ impl RootFile {
     pub(crate) fn bytes(&self) -> Option<&[u8]> {
         match &self.kept.content {
             KeptContent::Bytes(bytes) => Some(bytes),
-            KeptContent::Executable(_) => None,
+            _ => None,
         }
     }
 

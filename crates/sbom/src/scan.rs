@@ -1,5 +1,6 @@
 //! Scanning one layer: a single pass over its bytes that keeps what catalogers ask for.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::catalog::{self, Interest};
 use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
 use crate::stream::Uncompressed;
-use crate::{Gap, GapReason, Limits, path};
+use crate::{Gap, GapReason, Limits, path, rpm};
 
 /// What one layer, or a directory, holds that an inventory needs. Made by [`scan_layer`] or
 /// [`scan_directory`](crate::scan_directory).
@@ -38,6 +39,8 @@ pub(crate) enum KeptContent {
     Bytes(Arc<[u8]>),
     /// The dependency lists that are built into it.
     Executable(Arc<Executable>),
+    /// What rpm has installed.
+    Rpm(Arc<rpm::Database>),
 }
 
 impl LayerScan {
@@ -159,11 +162,17 @@ pub(crate) struct Scanner<'a> {
     limits: &'a Limits,
     pub(crate) scan: LayerScan,
     kept_bytes: u64,
+    package_directories: BTreeSet<String>,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(limits: &'a Limits, is_directory: bool) -> Self {
-        Self { limits, scan: LayerScan::empty(is_directory), kept_bytes: 0 }
+        Self {
+            limits,
+            scan: LayerScan::empty(is_directory),
+            kept_bytes: 0,
+            package_directories: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn check_limits(&self, entries: u64) -> Result<(), ScanError> {
@@ -268,8 +277,9 @@ impl<'a> Scanner<'a> {
     /// Keeps the file if a cataloger asks for its path, or what it needs of it if it is an executable.
     pub(crate) fn file(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
+            Some(interest) if rpm::is_database(path) => self.rpm_database(path, interest, size, content)?,
             Some(interest) => self.keep(path, interest, size, content)?,
-            None => self.probe(path, size, content)?,
+            None => self.probe(path, size, content)?.or_else(|| self.stand_in(path)),
         };
         match kept {
             Some(kept) => {
@@ -303,12 +313,46 @@ impl<'a> Scanner<'a> {
         Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
     }
 
+    /// The first file of a directory that is a package by its name stands for it, without content.
+    fn stand_in(&mut self, path: &str) -> Option<Kept> {
+        let directory = catalog::package_directory(path)?;
+        if self.package_directories.contains(directory) {
+            return None;
+        }
+        self.package_directories.insert(directory.to_owned());
+        Some(Kept { interest: Interest::EXECUTABLE, content: KeptContent::Bytes(Arc::from([])) })
+    }
+
+    /// Reads a database of rpm whole, and keeps what an inventory needs of it.
+    fn rpm_database(
+        &mut self,
+        path: &str,
+        interest: Interest,
+        size: u64,
+        content: impl Read,
+    ) -> Result<Option<Kept>, ArchiveError> {
+        let limit = self.limits.max_database_bytes;
+        if size > limit {
+            self.gap(path, GapReason::FileTooLarge { size, limit });
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
+        content.take(size).read_to_end(&mut bytes)?;
+        let database = rpm::Database::read(&bytes, self.limits);
+        if self.kept_bytes + database.bytes() > self.limits.max_kept_bytes {
+            self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
+            return Ok(None);
+        }
+        self.kept_bytes += database.bytes();
+        Ok(Some(Kept { interest, content: KeptContent::Rpm(Arc::new(database)) }))
+    }
+
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
         if size < executable::SMALLEST_BYTES {
             return Ok(None);
         }
         let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
-        let Some(found) = executable::probe(content, self.limits)? else {
+        let Some(found) = executable::probe(content, path, self.limits)? else {
             return Ok(None);
         };
         if found.is_too_large {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Cataloger, Files, Findings, text, web_address};
+use crate::catalog::{Cataloger, Files, Findings, offer, text, web_address};
 use crate::license::License;
 use crate::purl::Purl;
 use crate::{Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, Party, SourcePackage, path};
@@ -144,7 +144,7 @@ fn connect(records: &[Record<'_>], packages: &[Option<Package>], found: &mut Fin
         let provided = record.names('p').map(str::to_owned);
         let files = record.files.iter().map(|file| format!("/{file}"));
         for name in own_name.chain(provided).chain(files) {
-            providers.entry(name).or_default().push(id);
+            offer(&mut providers, name, id);
         }
     }
     for (record, id) in pairs() {

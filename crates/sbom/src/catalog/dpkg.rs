@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{Cataloger, Files, Findings, debian_copyright, text, web_address};
+use crate::catalog::{Cataloger, Files, Findings, debian_copyright, offer, text, web_address};
 use crate::purl::Purl;
 use crate::stanza::{self, Stanza};
 use crate::{Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, Party, SourcePackage};
@@ -170,18 +170,18 @@ fn relation(field: &str) -> Vec<Vec<String>> {
 /// Each clause leads to its first alternative that is there, by its own name or else as something that others provide.
 fn connect(records: &[Record], found: &mut Findings) {
     let mut by_name: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-    let mut by_provided: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    let mut by_provided: BTreeMap<&str, Vec<&PackageId>> = BTreeMap::new();
     for record in records {
         by_name.entry(&record.package.name).or_default().push(record);
         for name in &record.provides {
-            by_provided.entry(name).or_default().push(record);
+            offer(&mut by_provided, name, &record.package.id);
         }
     }
     for record in records {
         for clause in &record.depends {
             let target = |name: &String| match by_name.get(name.as_str()) {
                 Some(named) => Some(vec![same_architecture(record, named)?]),
-                None => by_provided.get(name.as_str()).map(|all| all.iter().map(|r| &r.package.id).collect()),
+                None => by_provided.get(name.as_str()).cloned(),
             };
             for id in clause.iter().find_map(target).unwrap_or_default() {
                 found.depends(&record.package.id, id);
@@ -213,6 +213,30 @@ mod tests {
         let found = catalog(&[(STATUS, TWO.as_bytes())]);
         assert_eq!(found.packages.len(), 2);
         assert_eq!(found.gaps, []);
+    }
+
+    #[test]
+    fn what_waits_for_triggers_or_configuration_is_there() {
+        for (state, is_there) in [
+            ("installed", true),
+            ("triggers-pending", true),
+            ("triggers-awaited", true),
+            ("half-configured", true),
+            ("unpacked", true),
+            ("config-files", false),
+            ("not-installed", false),
+        ] {
+            let status = format!("Package: x\nStatus: install ok {state}\nVersion: 1\n");
+            assert_eq!(catalog(&[(STATUS, status.as_bytes())]).packages.len() == 1, is_there, "{state}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_packages_that_offer_and_need_one_thing_have_few_edges() {
+        let offer = |n| format!("Package: a{n}\nStatus: install ok installed\nVersion: 1\nProvides: x\n\n");
+        let need = |n| format!("Package: b{n}\nStatus: install ok installed\nVersion: 1\nDepends: x\n\n");
+        let status: String = (0..500).map(offer).chain((0..500).map(need)).collect();
+        assert_eq!(catalog(&[(STATUS, status.as_bytes())]).edges.len(), 500 * 64);
     }
 
     #[test]

@@ -6,18 +6,26 @@
 mod apk;
 mod cargo;
 mod composer;
+mod conda;
 mod debian_copyright;
 mod dpkg;
 mod go;
 mod locked;
+mod nix;
 mod npm;
+mod pacman;
+mod program;
 mod python;
+mod rpm;
+mod rpm_license;
 mod ruby;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::executable::Executable;
 use crate::rootfs::{RootFile, Rootfs};
+use crate::rpm::Database;
 use crate::scan::KeptContent;
 use crate::{Distribution, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path};
 
@@ -45,15 +53,20 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 26] = [
+// The last is for files that no package of the others owns.
+static CATALOGERS: &[&dyn Cataloger] = &[
     &dpkg::Dpkg,
     &apk::Apk,
+    &rpm::Rpm,
+    &pacman::Pacman,
     &npm::Npm,
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
     &ruby::Gems,
     &composer::Composer,
+    &conda::Conda,
+    &nix::Nix,
     &locked::BUN,
     &locked::CARGO,
     &locked::COMPOSER,
@@ -72,6 +85,7 @@ static CATALOGERS: [&dyn Cataloger; 26] = [
     &locked::SWIFT,
     &locked::WORKFLOW,
     &locked::YARN,
+    &program::Programs,
 ];
 
 /// Which catalogers asked for a file, one bit each.
@@ -79,7 +93,7 @@ static CATALOGERS: [&dyn Cataloger; 26] = [
 pub(crate) struct Interest(u64);
 
 impl Interest {
-    /// An executable, whose lists any cataloger may read.
+    /// An executable, whose lists any cataloger may read, or a file that stands for its directory.
     pub(crate) const EXECUTABLE: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
@@ -94,6 +108,11 @@ pub(crate) fn interest(path: &str, is_directory: bool) -> Option<Interest> {
         }
     }
     (bits != 0).then_some(Interest(bits))
+}
+
+/// The directory that this path is in, if the directory alone says that a package is there: then one of its files stands for it.
+pub(crate) fn package_directory(path: &str) -> Option<&str> {
+    nix::store_path(path)
 }
 
 /// Runs all catalogers over the merged view.
@@ -127,7 +146,7 @@ impl<'a> Files<'a> {
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
-            KeptContent::Bytes(_) => None,
+            _ => None,
         })
     }
 
@@ -144,14 +163,38 @@ impl<'a> Files<'a> {
         path: &str,
         found: &mut Findings,
     ) -> Option<(String, &'a RootFile, &'a [u8])> {
+        self.check_links(path, found);
+        self.at(path)
+    }
+
+    /// A database of rpm, as [`database`](Self::database).
+    pub(crate) fn rpm_database(
+        &self,
+        path: &str,
+        found: &mut Findings,
+    ) -> Option<(String, &'a RootFile, &'a Database)> {
+        self.check_links(path, found);
+        let (real, file) = self.root.file(path).ok()??;
+        match &file.kept.content {
+            KeptContent::Rpm(database) => Some((real, file, database.as_ref())),
+            _ => None,
+        }
+    }
+
+    fn check_links(&self, path: &str, found: &mut Findings) {
+        let is_missing = || !matches!(self.root.file(path), Ok(Some(_)));
         match self.root.real_path(path) {
             Err(reason) => found.gap(path, reason),
-            Ok(target) if target != path && self.at(path).is_none() && interest(&target, true).is_none() => {
+            Ok(target) if target != path && is_missing() && interest(&target, true).is_none() => {
                 found.gap(path, GapReason::LinkTargetNotKept { target });
             }
             Ok(_) => {}
         }
-        self.at(path)
+    }
+
+    /// Where a path leads when every link is followed; none for a circle of links.
+    pub(crate) fn real_path(&self, path: &str) -> Option<String> {
+        self.root.real_path(path).ok()
     }
 
     /// All symbolic links, with the path that each leads to.
@@ -205,6 +248,20 @@ impl Findings {
         if outer != inner {
             self.edges.push((outer.clone(), RelationshipKind::Contains, inner.clone()));
         }
+    }
+}
+
+/// Notes that a package offers something. Packages that others need are offered by few, so no more than a few are noted: each need
+/// leads to each of them, and a hostile database could have any number of both.
+pub(crate) fn offer<'a, Name: Ord>(
+    offered: &mut BTreeMap<Name, Vec<&'a PackageId>>,
+    name: Name,
+    package: &'a PackageId,
+) {
+    const MOST: usize = 64;
+    let packages = offered.entry(name).or_default();
+    if packages.len() < MOST {
+        packages.push(package);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Dependency lists that compilers build into executables, found while the file streams past.
+//! Dependency lists that compilers build into executables, and the versions of well-known programs, found while the file streams past.
 //!
 //! An ELF file's table of sections mostly stands at its end, so a reader that may not go back and may not hold the file
 //! cannot look sections up by name. Instead each list is recognised by how it begins and kept; when the table comes by, it says
@@ -9,11 +9,16 @@
 mod auditable;
 mod elf;
 mod go;
+mod known;
+mod program;
+mod windows;
 
 use std::io::{self, Read};
 
 use crate::Limits;
 pub(crate) use go::GoBuildInfo;
+pub(crate) use known::KnownProgram;
+pub(crate) use windows::WindowsProduct;
 
 /// What was found in an executable.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +27,10 @@ pub(crate) struct Executable {
     pub(crate) go: Option<GoBuildInfo>,
     /// The JSON that cargo-auditable built in.
     pub(crate) auditable: Option<Vec<u8>>,
+    /// The program that it is, when its name and its bytes say so.
+    pub(crate) program: Option<KnownProgram>,
+    /// The product that a file of Windows says it belongs to.
+    pub(crate) windows: Option<WindowsProduct>,
     /// Whether a list was left out because of [`Limits::max_section_bytes`].
     pub(crate) is_too_large: bool,
     /// Whether something like a list was found, but the file's headers could not confirm it.
@@ -30,37 +39,41 @@ pub(crate) struct Executable {
 
 impl Executable {
     pub(crate) fn is_empty(&self) -> bool {
-        self.go.is_none() && self.auditable.is_none()
+        self.go.is_none() && self.auditable.is_none() && self.program.is_none() && self.windows.is_none()
     }
 
     /// Bytes that the finds take.
     pub(crate) fn bytes(&self) -> u64 {
         let go = self.go.as_ref().map_or(0, GoBuildInfo::bytes);
-        (go + self.auditable.as_ref().map_or(0, Vec::len)) as u64
+        let program = self.program.as_ref().map_or(0, |known| known.version.len());
+        let windows = self.windows.as_ref().map_or(0, WindowsProduct::bytes);
+        (go + self.auditable.as_ref().map_or(0, Vec::len) + program + windows) as u64
     }
 }
 
-/// Reads an executable to its end. None if it is no ELF file; then only its first bytes were read.
-pub(crate) fn probe(mut content: impl Read, limits: &Limits) -> io::Result<Option<Executable>> {
+/// Reads an executable to its end. None if it is none that may hold something; then only its first bytes were read.
+///
+/// Lists are looked for in ELF files. A program that its file's name promises is looked for in files of Windows and macOS too.
+pub(crate) fn probe(mut content: impl Read, path: &str, limits: &Limits) -> io::Result<Option<Executable>> {
     let mut buffer = Vec::new();
     content.by_ref().take(elf::MAGIC.len() as u64).read_to_end(&mut buffer)?;
-    if buffer != elf::MAGIC {
+    let is_elf = buffer == elf::MAGIC;
+    if !is_elf && !OTHER_MAGIC.iter().any(|magic| buffer.starts_with(magic)) {
         return Ok(None);
     }
+    let program = known::Finder::of_file(path);
     content.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut buffer)?;
-    let Some(header) = elf::FileHeader::parse(&buffer) else {
+    let header = if is_elf { elf::FileHeader::parse(&buffer) } else { None };
+    let lists = header.map(|header| Lists::new(&header, limits.max_section_bytes));
+    let windows = if is_elf { None } else { windows::Finder::of_file(&buffer) };
+    if lists.is_none() && (is_elf || (program.is_none() && windows.is_none())) {
         return Ok(None);
-    };
-    let mut sections = elf::SectionTable::new(&header);
-    let mut finders =
-        (go::Finder::new(limits.max_section_bytes), auditable::Finder::new(limits.max_section_bytes));
+    }
+    let mut finders = Finders { lists, program, windows };
     let (mut offset, mut seen) = (0_u64, 0_usize);
     loop {
         let at_end = buffer.len() < OVERLAP_BYTES + seen || buffer.len() == seen;
-        let window = Window { bytes: &buffer, offset, seen, at_end };
-        sections.feed(&window);
-        finders.0.feed(&window);
-        finders.1.feed(&window);
+        finders.feed(&Window { bytes: &buffer, offset, seen, at_end });
         if at_end {
             break;
         }
@@ -70,18 +83,69 @@ pub(crate) fn probe(mut content: impl Read, limits: &Limits) -> io::Result<Optio
         seen = buffer.len();
         content.by_ref().take(WINDOW_BYTES as u64).read_to_end(&mut buffer)?;
     }
-    Ok(Some(conclude(&sections.finish(), finders.0, finders.1)))
+    Ok(Some(finders.finish()))
 }
 
-fn conclude(sections: &elf::Sections, go: go::Finder, auditable: auditable::Finder) -> Executable {
-    let is_too_large = go.is_too_large() || auditable.is_too_large();
-    let is_unplaced = *sections == elf::Sections::Unreadable && (go.has_found() || auditable.has_found());
-    let is_unconfirmed = is_unplaced || go.has_too_many() || auditable.has_too_many();
-    Executable {
-        go: go.finish(sections),
-        auditable: auditable.finish(sections),
-        is_too_large,
-        is_unconfirmed,
+/// All that is looked for in one file.
+struct Finders {
+    lists: Option<Lists>,
+    program: Option<known::Finder>,
+    windows: Option<windows::Finder>,
+}
+
+impl Finders {
+    fn feed(&mut self, window: &Window<'_>) {
+        if let Some(lists) = &mut self.lists {
+            lists.sections.feed(window);
+            lists.go.feed(window);
+            lists.auditable.feed(window);
+        }
+        if let Some(program) = &mut self.program {
+            program.feed(window);
+        }
+        if let Some(windows) = &mut self.windows {
+            windows.feed(window);
+        }
+    }
+
+    fn finish(self) -> Executable {
+        let found = self.lists.map(Lists::finish).unwrap_or_default();
+        let program = self.program.and_then(known::Finder::finish);
+        // What a program is known for is surer than what its makers wrote beside it.
+        let windows = self.windows.and_then(windows::Finder::finish).filter(|_| program.is_none());
+        Executable { program, windows, ..found }
+    }
+}
+
+/// The lists that compilers leave in ELF files.
+struct Lists {
+    sections: elf::SectionTable,
+    go: go::Finder,
+    auditable: auditable::Finder,
+}
+
+impl Lists {
+    fn new(header: &elf::FileHeader, max_bytes: usize) -> Self {
+        Self {
+            sections: elf::SectionTable::new(header),
+            go: go::Finder::new(max_bytes),
+            auditable: auditable::Finder::new(max_bytes),
+        }
+    }
+
+    fn finish(self) -> Executable {
+        let (sections, go, auditable) = (self.sections.finish(), self.go, self.auditable);
+        let is_too_large = go.is_too_large() || auditable.is_too_large();
+        let is_unplaced = sections == elf::Sections::Unreadable && (go.has_found() || auditable.has_found());
+        let is_unconfirmed = is_unplaced || go.has_too_many() || auditable.has_too_many();
+        Executable {
+            go: go.finish(&sections),
+            auditable: auditable.finish(&sections),
+            program: None,
+            windows: None,
+            is_too_large,
+            is_unconfirmed,
+        }
     }
 }
 
@@ -114,6 +178,15 @@ impl<'a> Window<'a> {
     }
 }
 
+/// What programs of Windows, and of macOS in both byte orders and for several processors, start with.
+const OTHER_MAGIC: [&[u8]; 6] = [
+    b"MZ",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"\xca\xfe\xba\xbe",
+];
 /// Smaller files hold no dependency list.
 pub(crate) const SMALLEST_BYTES: u64 = 512;
 const WINDOW_BYTES: usize = 256 << 10;
@@ -155,7 +228,7 @@ mod tests {
     }
 
     fn probed(bytes: &[u8]) -> Executable {
-        probe(bytes, &Limits::default()).unwrap().unwrap()
+        probe(bytes, "a", &Limits::default()).unwrap().unwrap()
     }
 
     fn go_inline(modules: &str) -> Vec<u8> {
@@ -224,7 +297,7 @@ mod tests {
     fn a_list_over_the_limit_is_left_out_and_said() {
         let limits = Limits { max_section_bytes: 100, ..Limits::default() };
         let long = format!(r#"{{"packages":[{}]}}"#, " ".repeat(1000));
-        let found = probe(elf(&[(&zlib(&long), Some(READ_ONLY))]).as_slice(), &limits).unwrap().unwrap();
+        let found = probe(elf(&[(&zlib(&long), Some(READ_ONLY))]).as_slice(), "a", &limits).unwrap().unwrap();
         assert!(found.is_too_large && found.is_empty());
     }
 
@@ -240,8 +313,8 @@ mod tests {
 
     #[test]
     fn other_files_are_left_alone() {
-        assert_eq!(probe(b"#!/bin/sh".as_slice(), &Limits::default()).unwrap(), None);
-        assert_eq!(probe(b"\x7fELF".as_slice(), &Limits::default()).unwrap(), None);
-        assert_eq!(probe(b"".as_slice(), &Limits::default()).unwrap(), None);
+        assert_eq!(probe(b"#!/bin/sh".as_slice(), "a", &Limits::default()).unwrap(), None);
+        assert_eq!(probe(b"\x7fELF".as_slice(), "a", &Limits::default()).unwrap(), None);
+        assert_eq!(probe(b"".as_slice(), "a", &Limits::default()).unwrap(), None);
     }
 }
