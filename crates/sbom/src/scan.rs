@@ -9,6 +9,7 @@ use crate::archive::{Archive, ArchiveEntry, ArchiveError, EntryKind};
 use crate::catalog::{self, Interest};
 use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
+use crate::java::{self, JavaArchive};
 use crate::stream::Uncompressed;
 use crate::{Gap, GapReason, Limits, path};
 
@@ -38,6 +39,8 @@ pub(crate) enum KeptContent {
     Bytes(Arc<[u8]>),
     /// The dependency lists that are built into it.
     Executable(Arc<Executable>),
+    /// What a Java archive says of itself and of the archives in it.
+    Archive(Arc<JavaArchive>),
 }
 
 impl LayerScan {
@@ -269,6 +272,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn file(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
             Some(interest) => self.keep(path, interest, size, content)?,
+            None if java::is_archive(path) => self.archive(path, size, content)?,
             None => self.probe(path, size, content)?,
         };
         match kept {
@@ -303,6 +307,15 @@ impl<'a> Scanner<'a> {
         Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
     }
 
+    fn archive(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
+        let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
+        let found = java::reduce(content.take(size), path, size, budget, self.limits)?;
+        Ok(found.map(|(archive, bytes)| {
+            self.kept_bytes += bytes;
+            Kept { interest: Interest::REDUCED, content: KeptContent::Archive(Arc::new(archive)) }
+        }))
+    }
+
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
         if size < executable::SMALLEST_BYTES {
             return Ok(None);
@@ -326,7 +339,7 @@ impl<'a> Scanner<'a> {
         }
         self.kept_bytes += found.bytes();
         let content = KeptContent::Executable(Arc::new(found));
-        Ok(Some(Kept { interest: Interest::EXECUTABLE, content }))
+        Ok(Some(Kept { interest: Interest::REDUCED, content }))
     }
 }
 

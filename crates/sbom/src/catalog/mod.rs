@@ -8,12 +8,16 @@ mod cargo;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod maven;
+mod maven_license;
+mod maven_repository;
 mod npm;
 mod python;
 
 use std::borrow::Cow;
 
 use crate::executable::Executable;
+use crate::java::JavaArchive;
 use crate::rootfs::{RootFile, Rootfs};
 use crate::scan::KeptContent;
 use crate::{Distribution, Gap, GapReason, Limits, Package, PackageId, RelationshipKind, path};
@@ -43,16 +47,23 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 6] =
-    [&dpkg::Dpkg, &apk::Apk, &npm::Npm, &python::Python, &cargo::CargoAuditable, &go::GoBinary];
+static CATALOGERS: [&dyn Cataloger; 7] = [
+    &dpkg::Dpkg,
+    &apk::Apk,
+    &npm::Npm,
+    &python::Python,
+    &cargo::CargoAuditable,
+    &go::GoBinary,
+    &maven::Maven,
+];
 
 /// Which catalogers asked for a file, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interest(u64);
 
 impl Interest {
-    /// An executable, whose lists any cataloger may read.
-    pub(crate) const EXECUTABLE: Self = Self(0);
+    /// A file of which no more than some facts are kept, which any cataloger may read: an executable or an archive.
+    pub(crate) const REDUCED: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
 }
@@ -99,7 +110,17 @@ impl<'a> Files<'a> {
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
-            KeptContent::Bytes(_) => None,
+            KeptContent::Bytes(_) | KeptContent::Archive(_) => None,
+        })
+    }
+
+    /// Java's archives, in the order of their paths.
+    pub(crate) fn archives(
+        &self,
+    ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a JavaArchive)> + use<'a> {
+        self.root.files().filter_map(|(path, file)| match &file.kept.content {
+            KeptContent::Archive(archive) => Some((path, file, archive.as_ref())),
+            KeptContent::Bytes(_) | KeptContent::Executable(_) => None,
         })
     }
 

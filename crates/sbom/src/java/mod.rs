@@ -1,0 +1,286 @@
+//! Java archives, reduced to the few facts that say what they are: the metadata that Maven leaves, the manifest, and the same of every
+//! archive inside. So a jar of any size takes no more memory than its facts.
+//!
+//! Performs no I/O but reading the stream, and decides nothing: which fact names the archive is the cataloger's business.
+
+mod manifest;
+mod pom;
+mod properties;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use crate::zip::{Budget, Entry, Input, Zip};
+use crate::{GapReason, Limits};
+pub(crate) use manifest::JarManifest;
+pub(crate) use pom::{Coordinates, Pom};
+
+/// What is kept of one archive.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct JavaArchive {
+    /// Its manifest's main section.
+    pub(crate) manifest: JarManifest,
+    /// What Maven left of the archive itself and of those that were merged into it, by the directory that it is in.
+    pub(crate) projects: BTreeMap<String, MavenProject>,
+    /// The archives inside, with their paths.
+    pub(crate) nested: Vec<(String, JavaArchive)>,
+    /// Whether something in it is Java's: some of the endings belong to other formats too.
+    pub(crate) is_java: bool,
+    /// What could not be read, with its path in the archive, which is empty for the archive itself.
+    pub(crate) gaps: Vec<(String, GapReason)>,
+}
+
+/// What Maven writes into an archive (`META-INF/maven/GROUP/ARTIFACT`,
+/// [Maven Archiver 3.6, `addMavenDescriptor`](https://maven.apache.org/shared/maven-archiver/)).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct MavenProject {
+    /// From `pom.properties`, which Maven fills in.
+    pub(crate) properties: Option<Coordinates>,
+    /// From `pom.xml`, which stands there as its author wrote it.
+    pub(crate) pom: Option<Pom>,
+}
+
+/// Whether a file with this name is looked into.
+pub(crate) fn is_archive(path: &str) -> bool {
+    extension(path).is_some_and(|ending| ENDINGS.iter().any(|(known, _)| known.eq_ignore_ascii_case(ending)))
+}
+
+/// Whether an ending is Java's alone, so that a file that is something else is broken.
+fn is_certain(path: &str) -> bool {
+    let is_certain = |ending: &str| {
+        ENDINGS.iter().any(|(known, is_certain)| *is_certain && known.eq_ignore_ascii_case(ending))
+    };
+    extension(path).is_some_and(is_certain)
+}
+
+fn extension(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, ending)| ending)
+}
+
+/// Endings of Java's archives, and whether nothing else has them. `rar` is a resource adapter (Jakarta Connectors 2.1, §20) or
+/// quite another archive, `par` may be Perl's, `nar` Nix's.
+const ENDINGS: [(&str, bool); 10] = [
+    ("jar", true),
+    ("war", true),
+    ("ear", true),
+    ("hpi", true),
+    ("jpi", true),
+    ("sar", false),
+    ("par", false),
+    ("nar", false),
+    ("kar", false),
+    ("rar", false),
+];
+
+/// Reads an archive to its end and returns its facts with the bytes that they take; none when it is something else that has such a name.
+///
+/// # Errors
+/// The stream's own. What is wrong with the archive is a gap in it.
+pub(crate) fn reduce(
+    content: impl Read,
+    path: &str,
+    size: u64,
+    max_kept_bytes: u64,
+    limits: &Limits,
+) -> io::Result<Option<(JavaArchive, u64)>> {
+    let mut source = Source { inner: content, failure: None };
+    let reducer = Reducer { budget: Budget::new(size, limits), kept: Cell::new(0), max_kept_bytes };
+    let archive = reducer.archive(&mut source, path, 1);
+    match source.failure {
+        Some(failure) => Err(failure),
+        None => Ok(archive.map(|archive| (archive, reducer.kept.get()))),
+    }
+}
+
+/// Remembers the stream's own failure, which is not the archive's.
+struct Source<R> {
+    inner: R,
+    failure: Option<io::Error>,
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failure = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+struct Reducer {
+    budget: Budget,
+    kept: Cell<u64>,
+    max_kept_bytes: u64,
+}
+
+impl Reducer {
+    fn archive(&self, content: &mut dyn Read, path: &str, depth: usize) -> Option<JavaArchive> {
+        let mut archive = JavaArchive::default();
+        let mut input = Input::new(content);
+        let is_zip = input.peek(2).is_ok_and(|head| head.starts_with(b"PK"));
+        if !is_zip && !is_certain(path) {
+            return None;
+        }
+        if let Err(reason) = self.entries(&mut input, &mut archive, depth) {
+            archive.gap("", reason);
+        }
+        let is_java = is_certain(path) || archive.is_java || !archive.projects.is_empty();
+        is_java.then_some(archive)
+    }
+
+    fn entries(
+        &self,
+        input: &mut Input<'_>,
+        archive: &mut JavaArchive,
+        depth: usize,
+    ) -> Result<(), GapReason> {
+        let mut zip = Zip::open(input, &self.budget)?;
+        while let Some(entry) = zip.next_entry()? {
+            match Part::of(&entry.name) {
+                Part::Nested => self.nested(&mut zip, &entry, archive, depth)?,
+                Part::Other => zip.skip(&entry)?,
+                Part::Class => {
+                    archive.is_java = true;
+                    zip.skip(&entry)?;
+                }
+                part => {
+                    let limit = self.budget.limits().max_manifest_bytes;
+                    match zip.read(&entry, limit)? {
+                        Ok(bytes) => self.metadata(part, &entry.name, &bytes, archive),
+                        Err(reason) => archive.gap(&entry.name, reason),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn nested(
+        &self,
+        zip: &mut Zip<'_, '_>,
+        entry: &Entry,
+        archive: &mut JavaArchive,
+        depth: usize,
+    ) -> Result<(), GapReason> {
+        let limit = self.budget.limits().max_archive_depth;
+        if depth >= limit {
+            archive.gap(&entry.name, GapReason::ArchiveTooDeep { limit });
+            return zip.skip(entry);
+        }
+        match zip.open_content(entry, |content| self.archive(content, &entry.name, depth + 1))? {
+            Ok((Some(nested), _)) => {
+                if self.keep(&entry.name, entry.name.len(), archive) {
+                    archive.nested.push((entry.name.clone(), nested));
+                }
+            }
+            Ok((None, _)) => {}
+            Err(reason) => archive.gap(&entry.name, reason),
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, part: Part<'_>, name: &str, bytes: &[u8], archive: &mut JavaArchive) {
+        archive.is_java = true;
+        let text = crate::catalog::text(bytes);
+        match part {
+            Part::Manifest => {
+                let manifest = JarManifest::parse(&text);
+                if self.keep(name, manifest.bytes(), archive) {
+                    archive.manifest = manifest;
+                }
+            }
+            Part::Properties(directory) => match properties::coordinates(&text) {
+                Some(coordinates) if self.keep(name, coordinates.bytes() + directory.len(), archive) => {
+                    archive.project(directory).properties = Some(coordinates);
+                }
+                Some(_) => {}
+                None => archive.gap(name, GapReason::Malformed { format: "pom.properties" }),
+            },
+            Part::Pom(directory) => match Pom::parse(&text) {
+                Some(pom) if self.keep(name, pom.bytes() + directory.len(), archive) => {
+                    archive.project(directory).pom = Some(pom);
+                }
+                Some(_) => {}
+                None => archive.gap(name, GapReason::Malformed { format: "pom.xml" }),
+            },
+            Part::Nested | Part::Class | Part::Other => {}
+        }
+    }
+
+    /// Counts what is kept; a gap when it is too much.
+    fn keep(&self, name: &str, bytes: usize, archive: &mut JavaArchive) -> bool {
+        let kept = self.kept.get() + (bytes + OVERHEAD_BYTES) as u64;
+        if kept > self.max_kept_bytes {
+            archive.gap(name, GapReason::KeptTooMuch { limit: self.budget.limits().max_kept_bytes });
+            return false;
+        }
+        self.kept.set(kept);
+        true
+    }
+}
+
+impl JavaArchive {
+    fn project(&mut self, directory: &str) -> &mut MavenProject {
+        self.projects.entry(directory.to_owned()).or_default()
+    }
+
+    fn gap(&mut self, path: &str, reason: GapReason) {
+        // A hundred of one archive say enough.
+        if self.gaps.len() < MAX_GAPS {
+            self.gaps.push((path.to_owned(), reason));
+        }
+    }
+}
+
+/// What an entry of an archive is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part<'a> {
+    Manifest,
+    /// `pom.properties`, with its directory.
+    Properties(&'a str),
+    /// `pom.xml`, with its directory.
+    Pom(&'a str),
+    Nested,
+    Class,
+    Other,
+}
+
+impl<'a> Part<'a> {
+    fn of(name: &'a str) -> Self {
+        if name == "META-INF/MANIFEST.MF" {
+            return Self::Manifest;
+        }
+        if is_archive(name) {
+            return Self::Nested;
+        }
+        if name.ends_with(".class") {
+            return Self::Class;
+        }
+        let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
+        match file {
+            "pom.properties" if is_maven_directory(directory) => Self::Properties(directory),
+            "pom.xml" if is_maven_directory(directory) => Self::Pom(directory),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// `META-INF/maven/GROUP/ARTIFACT`, at the top or where fat archives keep their own classes
+/// ([Spring Boot 3.4, "Nested JARs"](https://docs.spring.io/spring-boot/specification/executable-jar/nested-jars.html); Jakarta Servlet 6.0, §10.5).
+fn is_maven_directory(directory: &str) -> bool {
+    let directory = ["BOOT-INF/classes/", "WEB-INF/classes/"]
+        .iter()
+        .find_map(|classes| directory.strip_prefix(classes))
+        .unwrap_or(directory);
+    let below = directory.strip_prefix("META-INF/maven/");
+    below.is_some_and(|below| below.split('/').filter(|part| !part.is_empty()).count() == 2)
+}
+
+/// What a kept record takes beside its text.
+const OVERHEAD_BYTES: usize = 512;
+const MAX_GAPS: usize = 100;
