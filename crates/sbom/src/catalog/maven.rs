@@ -299,3 +299,151 @@ fn choose<'a>(member: &Member, candidates: &[&'a Member]) -> Option<&'a PackageI
     let first = ids.next()?;
     ids.all(|id| id == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::{catalog, catalog_with_links};
+    use crate::zip::testing::{DEFLATED, STREAMED, zip};
+
+    fn properties(coordinates: &str) -> (String, Vec<u8>) {
+        let parts: Vec<&str> = coordinates.split(':').collect();
+        let path = format!("META-INF/maven/{}/{}/pom.properties", parts[0], parts[1]);
+        (path, format!("groupId={}\nartifactId={}\nversion={}\n", parts[0], parts[1], parts[2]).into_bytes())
+    }
+
+    fn pom(coordinates: &str, needs: &[&str]) -> (String, Vec<u8>) {
+        let element = |coordinates: &str| {
+            let parts: Vec<&str> = coordinates.split(':').collect();
+            format!("<groupId>{}</groupId><artifactId>{}</artifactId>", parts[0], parts[1])
+        };
+        let needs: String =
+            needs.iter().map(|need| format!("<dependency>{}</dependency>", element(need))).collect();
+        let version = coordinates.rsplit(':').next().unwrap();
+        let text = format!(
+            "<project>{}<version>{version}</version><dependencies>{needs}</dependencies></project>",
+            element(coordinates)
+        );
+        (properties(coordinates).0.replace("pom.properties", "pom.xml"), text.into_bytes())
+    }
+
+    fn jar(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
+        let entries: Vec<(&str, &[u8])> =
+            entries.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        zip(&entries, STREAMED)
+    }
+
+    #[test]
+    fn the_descriptor_that_is_named_like_the_file_is_the_archives_own() {
+        let bytes = jar(&[properties("g:app:1.0"), properties("h:app-core:2.0"), properties("h:part:3")]);
+        let found = catalog(&[("opt/app-1.0.jar", &bytes)]);
+        assert_eq!(found.named("g:app").evidence[0].path, "opt/app-1.0.jar");
+        assert_eq!(found.named("g:app").purl.as_deref(), Some("pkg:maven/g/app@1.0"));
+        assert!(found.has_edge("g:app", "h:app-core") && found.has_edge("g:app", "h:part"));
+        assert_eq!(found.named("h:part").evidence[0].path, "opt/app-1.0.jar!/META-INF/maven/h/part");
+        let found = catalog(&[("opt/app-core.jar", &bytes)]);
+        assert!(found.has_edge("h:app-core", "g:app"));
+    }
+
+    #[test]
+    fn a_renamed_jar_is_known_by_its_manifest_or_not_at_all() {
+        let manifest = |text: &str| ("META-INF/MANIFEST.MF".to_owned(), text.as_bytes().to_vec());
+        let own = jar(&[manifest("Implementation-Version: 1.0\n"), properties("g:shop:1.0")]);
+        let found = catalog(&[("app.jar", &own)]);
+        assert_eq!((found.packages.len(), found.named("g:shop").evidence[0].path.as_str()), (1, "app.jar"));
+        let merged = jar(&[manifest("Implementation-Version: 7\n"), properties("g:part:1.0")]);
+        let found = catalog(&[("app.jar", &merged)]);
+        assert!(found.has_edge("app", "g:part"));
+        assert_eq!(
+            (found.named("app").purl.as_deref(), found.named("app").version.as_deref()),
+            (None, Some("7"))
+        );
+    }
+
+    #[test]
+    fn a_name_without_a_group_is_no_purl() {
+        let manifest = "Bundle-SymbolicName: org.a.b\nBundle-Version: 1.2\nImplementation-Vendor-Id: org.a\n";
+        let bundle = jar(&[("META-INF/MANIFEST.MF".into(), manifest.into())]);
+        let found = catalog(&[("b-1.2.jar", &bundle), ("c-2.0-rc1.jar", &jar(&[]))]);
+        let (bundle, file) = (found.named("org.a.b"), found.named("c"));
+        assert_eq!((bundle.purl.as_deref(), bundle.identified_by), (None, IdentifiedBy::Manifest));
+        assert_eq!((file.purl.as_deref(), file.identified_by), (None, IdentifiedBy::FileName));
+        assert_eq!(file.version.as_deref(), Some("2.0-rc1"));
+    }
+
+    #[test]
+    fn a_place_in_debians_repository_says_the_coordinates() {
+        let (_, pom_a) = pom("g:a:1.0", &["g:b"]);
+        let repository = "usr/share/maven-repo/g";
+        let (in_a, in_b) =
+            (format!("{repository}/a/1.0/a-1.0"), format!("{repository}/b/debian/b-debian.jar"));
+        let other_b = format!("{repository}/b/2.1/b-2.1.jar");
+        let pom_path = format!("{in_a}.pom");
+        let empty = jar(&[]);
+        let files: [(&str, &[u8]); 3] =
+            [("usr/share/java/a.jar", &empty), ("usr/share/java/b.jar", &empty), (&pom_path, &pom_a)];
+        let links = [
+            (format!("{in_a}.jar"), "../../../../java/a.jar"),
+            (in_b, "/usr/share/java/b.jar"),
+            (other_b, "/usr/share/java/b.jar"),
+        ];
+        let links: Vec<(&str, &str)> = links.iter().map(|(link, target)| (link.as_str(), *target)).collect();
+        let found = catalog_with_links(&files, &links);
+        assert_eq!(found.named("g:a").purl.as_deref(), Some("pkg:maven/g/a@1.0"));
+        assert_eq!(found.named("g:a").evidence[1].path, pom_path);
+        assert_eq!(found.named("g:b").purl.as_deref(), Some("pkg:maven/g/b@2.1"), "`debian` is no version");
+        assert!(found.has_edge("g:a", "g:b"));
+        assert_eq!(found.packages.len(), 2);
+    }
+
+    #[test]
+    fn dependencies_are_looked_for_from_the_inside_out() {
+        let lib = |version: &str| jar(&[properties(&format!("g:lib:{version}"))]);
+        let user = jar(&[properties("g:user:1"), pom("g:user:1", &["g:lib", "g:far", "g:twice"])]);
+        let war = zip(&[("WEB-INF/lib/lib-1.jar", &lib("1")), ("WEB-INF/lib/user-1.jar", &user)], DEFLATED);
+        let files: [(&str, Vec<u8>); 5] = [
+            ("a/app.war", war),
+            ("a/lib-2.jar", lib("2")),
+            ("b/far-1.jar", jar(&[properties("g:far:1")])),
+            ("b/twice-1.jar", jar(&[properties("g:twice:1")])),
+            ("b/twice-2.jar", jar(&[properties("g:twice:2")])),
+        ];
+        let files = files.each_ref().map(|(path, bytes)| (*path, bytes.as_slice()));
+        let found = catalog(&files);
+        let needs: Vec<&str> = found
+            .edges
+            .iter()
+            .filter(|(from, _, _)| *from == found.named("g:user").id)
+            .map(|(_, _, to)| {
+                found.packages.iter().find(|package| package.id == *to).unwrap().purl.as_deref().unwrap()
+            })
+            .collect();
+        assert_eq!(needs, ["pkg:maven/g/far@1", "pkg:maven/g/lib@1"], "two of one name elsewhere are none");
+        assert!(found.has_edge("app", "g:user"));
+        assert_eq!(found.named("g:user").evidence[0].path, "a/app.war!/WEB-INF/lib/user-1.jar");
+    }
+
+    #[test]
+    fn a_descriptor_without_version_is_a_gap() {
+        let found = catalog(&[("a.jar", &jar(&[properties("g:a:${project.version}")]))]);
+        assert_eq!(found.named("g:a").purl, None);
+        assert_eq!(
+            found.gaps[0].reason,
+            GapReason::Incomplete { format: "pom.properties", member: "version" }
+        );
+    }
+
+    #[test]
+    fn gaps_of_inner_archives_name_their_place() {
+        let outer = zip(&[("lib/x.jar", b"PK\x03\x04")], DEFLATED);
+        let found = catalog(&[("a.war", &outer)]);
+        assert_eq!(found.gaps[0].path.as_deref(), Some("a.war!/lib/x.jar"));
+    }
+
+    #[test]
+    fn a_file_name_is_split_where_the_version_starts() {
+        assert_eq!(name_and_version("a-b-1.2-x"), ("a-b", Some("1.2-x")));
+        assert_eq!(name_and_version("a-b"), ("a-b", None));
+        assert_eq!(name_and_version("-1"), ("-1", None));
+    }
+}

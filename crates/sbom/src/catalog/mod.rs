@@ -8,10 +8,13 @@ mod cargo;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod integrity;
 mod maven;
 mod maven_license;
 mod maven_repository;
 mod npm;
+mod nuget;
+mod nuget_lock;
 mod python;
 
 use std::borrow::Cow;
@@ -39,7 +42,6 @@ pub(crate) trait Cataloger: Sync {
 
 /// What a cataloger's files tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(dead_code, reason = "lock files come with their own catalogers")]
 pub(crate) enum Finds {
     /// What is installed or built in.
     Installed,
@@ -47,7 +49,7 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 7] = [
+static CATALOGERS: [&dyn Cataloger; 9] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &npm::Npm,
@@ -55,6 +57,8 @@ static CATALOGERS: [&dyn Cataloger; 7] = [
     &cargo::CargoAuditable,
     &go::GoBinary,
     &maven::Maven,
+    &nuget::Nuget,
+    &nuget_lock::NugetLock,
 ];
 
 /// Which catalogers asked for a file, one bit each.
@@ -203,8 +207,12 @@ impl Findings {
 
 /// A file's text. Bytes that are not UTF-8 are replaced: old packages have Latin-1 names in them.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    String::from_utf8_lossy(bytes)
+    String::from_utf8_lossy(without_mark(bytes))
+}
+
+/// The bytes after a mark that says "UTF-8", which Windows programs write.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// A web address, or none when the text is something else.

@@ -284,3 +284,98 @@ fn is_maven_directory(directory: &str) -> bool {
 /// What a kept record takes beside its text.
 const OVERHEAD_BYTES: usize = 512;
 const MAX_GAPS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zip::testing::{DEFLATED, STORED, STREAMED, zip};
+
+    const PROPERTIES: &[u8] = b"groupId=g\nartifactId=a\nversion=1\n";
+
+    fn reduced(bytes: &[u8], path: &str) -> Option<JavaArchive> {
+        let limits = Limits::default();
+        reduce(bytes, path, bytes.len() as u64, limits.max_kept_bytes, &limits)
+            .unwrap()
+            .map(|(archive, _)| archive)
+    }
+
+    fn nested(levels: usize) -> Vec<u8> {
+        let innermost = zip(&[("META-INF/maven/g/a/pom.properties", PROPERTIES)], DEFLATED);
+        (1..levels).fold(innermost, |inner, level| {
+            zip(&[("inner.jar", &inner), ("X.class", b"")], [DEFLATED, STREAMED, STORED][level % 3])
+        })
+    }
+
+    #[test]
+    fn archives_are_found_fifty_deep_and_no_deeper() {
+        let of = |levels| {
+            let outermost = reduced(&nested(levels), "a.jar").unwrap();
+            let (mut depth, mut archive) = (1, &outermost);
+            while let Some((_, inner)) = archive.nested.first() {
+                (depth, archive) = (depth + 1, inner);
+            }
+            (depth, archive.projects.len(), archive.gaps.clone())
+        };
+        assert_eq!(of(50), (50, 1, vec![]));
+        assert_eq!(of(51), (50, 0, vec![("inner.jar".into(), GapReason::ArchiveTooDeep { limit: 50 })]));
+    }
+
+    #[test]
+    fn a_broken_archive_inside_is_a_gap_and_the_rest_is_read() {
+        let entries: [(&str, &[u8]); 2] =
+            [("lib/broken.jar", b"PK\x03\x04"), ("META-INF/maven/g/a/pom.properties", PROPERTIES)];
+        let found = reduced(&zip(&entries, STREAMED), "a.war").unwrap();
+        assert_eq!(found.nested[0].1.gaps, [(String::new(), GapReason::Malformed { format: "zip" })]);
+        assert_eq!(found.projects.len(), 1);
+    }
+
+    #[test]
+    fn metadata_that_makes_no_sense_is_a_gap() {
+        let entries: [(&str, &[u8]); 2] =
+            [("META-INF/maven/g/a/pom.properties", b"x"), ("META-INF/maven/g/a/pom.xml", b"<a")];
+        let gaps = reduced(&zip(&entries, DEFLATED), "a.jar").unwrap().gaps;
+        assert_eq!(gaps[0].1, GapReason::Malformed { format: "pom.properties" });
+        assert_eq!(gaps[1].1, GapReason::Malformed { format: "pom.xml" });
+    }
+
+    #[test]
+    fn only_javas_own_endings_promise_an_archive() {
+        assert_eq!(reduced(b"Rar!", "a.rar"), None);
+        assert_eq!(reduced(&zip(&[("META.yml", b"")], DEFLATED), "a.par"), None);
+        assert!(reduced(&zip(&[("ra/X.class", b"")], DEFLATED), "a.rar").is_some());
+        assert_eq!(reduced(b"", "a.jar").unwrap().gaps.len(), 1);
+        assert!(is_archive("x/A.JAR") && !is_archive("x/.jar") && !is_archive("jar"));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be() {
+        let bytes = zip(&[("META-INF/maven/g/a/pom.properties", PROPERTIES)], DEFLATED);
+        let limits = Limits::default();
+        let (found, kept) = reduce(bytes.as_slice(), "a.jar", 0, 100, &limits).unwrap().unwrap();
+        assert_eq!(kept, 0);
+        assert_eq!(found.gaps[0].1, GapReason::KeptTooMuch { limit: limits.max_kept_bytes });
+    }
+
+    #[test]
+    fn the_streams_own_failure_is_not_the_archives() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let limits = Limits::default();
+        let error = reduce(Failing, "a.jar", 10, 100, &limits).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn descriptors_count_where_classes_are() {
+        assert_eq!(Part::of("META-INF/maven/g/a/pom.xml"), Part::Pom("META-INF/maven/g/a"));
+        let classes = "BOOT-INF/classes/META-INF/maven/g/a";
+        assert_eq!(Part::of(&format!("{classes}/pom.properties")), Part::Properties(classes));
+        assert_eq!(Part::of("x/META-INF/maven/g/a/pom.properties"), Part::Other);
+        assert_eq!(Part::of("META-INF/maven/a/pom.properties"), Part::Other);
+        assert_eq!(Part::of("META-INF/versions/9/X.class"), Part::Class);
+    }
+}

@@ -366,3 +366,150 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 /// What may be decompressed of the smallest file: a few manifests of the largest size that is read.
 const FREE_BYTES: u64 = 16 << 20;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{DEFLATED, STORED, STREAMED, Style, ZipWriter, zip};
+    use super::*;
+
+    type Contents = Vec<(String, Result<Vec<u8>, GapReason>)>;
+
+    /// Reads the entries whose names start with `r` and passes over the others.
+    fn walk(bytes: &[u8], limits: &Limits) -> (Contents, Result<(), GapReason>) {
+        let mut contents = Vec::new();
+        let mut source = bytes;
+        let mut input = Input::new(&mut source);
+        let budget = Budget::new(bytes.len() as u64, limits);
+        let mut walk = || {
+            let mut zip = Zip::open(&mut input, &budget)?;
+            while let Some(entry) = zip.next_entry()? {
+                if entry.name.starts_with('r') {
+                    contents.push((entry.name.clone(), zip.read(&entry, limits.max_manifest_bytes)?));
+                } else {
+                    zip.skip(&entry)?;
+                }
+            }
+            Ok(())
+        };
+        let result = walk();
+        (contents, result)
+    }
+
+    fn result(bytes: &[u8]) -> Result<(), GapReason> {
+        walk(bytes, &Limits::default()).1
+    }
+
+    fn noise(count: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn every_way_to_say_a_size_is_read_and_passed_over() {
+        let long = noise(200_000);
+        let ways = [(8, 12), (8, 16), (8, 20), (8, 24), (0, 0)];
+        for (flags, descriptor) in ways {
+            for method in [8, 0] {
+                let style = Style { method, flags, descriptor, ..STORED };
+                let read = if method == 0 && flags != 0 { "skipped" } else { "read" };
+                let bytes = zip(&[("a", &long), (read, &long), ("b", b"PK"), ("empty", b"")], style);
+                let (contents, result) = walk(&bytes, &Limits::default());
+                assert_eq!(result, Ok(()), "{flags} {descriptor} {method}");
+                assert!(contents.iter().all(|(_, content)| content.as_ref() == Ok(&long)));
+                assert_eq!(contents.len(), usize::from(read == "read"));
+            }
+        }
+        let zip64 = Style { is_zip64: true, ..DEFLATED };
+        assert_eq!(
+            walk(&zip(&[("r", b"x")], zip64), &Limits::default()).0,
+            [("r".into(), Ok(b"x".to_vec()))]
+        );
+    }
+
+    #[test]
+    fn a_program_may_stand_before_the_archive() {
+        let program = [b"#!/bin/sh\nPK\x03\x04".as_slice(), &noise(100_000)].concat();
+        for base in [0, program.len()] {
+            let mut writer = ZipWriter { bytes: program.clone(), base, ..ZipWriter::default() };
+            let (contents, result) = walk(&writer.add("r", b"x", STREAMED).finish(), &Limits::default());
+            assert_eq!((contents.len(), result), (1, Ok(())));
+        }
+        assert_eq!(result(&program), Err(MALFORMED));
+        assert_eq!(result(b""), Err(MALFORMED));
+        assert_eq!(result(&ZipWriter::default().finish()), Ok(()));
+    }
+
+    #[test]
+    fn a_directory_that_disagrees_is_found() {
+        let hidden = Style { is_listed: false, ..STORED };
+        let mut writer = ZipWriter::default();
+        writer.add("a", b"1", STORED).add("r", b"2", hidden);
+        assert_eq!(result(&writer.finish()), Err(GapReason::ArchiveMismatch), "an entry too many");
+        let (mut writer, mut other) = (ZipWriter::default(), ZipWriter::default());
+        writer.add("a", b"1", hidden);
+        writer.directory = other.add("x", b"1", STORED).add("a", b"1", STORED).directory.clone();
+        assert_eq!(result(&writer.finish()), Err(GapReason::ArchiveMismatch), "an entry too few");
+        writer.directory = ZipWriter::default().add("x", b"1", STORED).directory.clone();
+        assert_eq!(result(&writer.finish()), Err(GapReason::ArchiveMismatch), "another name");
+        let twice = [zip(&[("a", b"1")], STORED), zip(&[("r", b"2")], STORED)].concat();
+        assert_eq!(result(&twice), Err(GapReason::ArchiveMismatch), "two archives");
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_malformed() {
+        let bytes = zip(&[("a", b"123"), ("r", b"456")], STREAMED);
+        for cut in 0..bytes.len() - 1 {
+            assert_eq!(result(&bytes[..cut]), Err(MALFORMED), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_passed_over() {
+        let of = |style: Style| {
+            let mut writer = ZipWriter::default();
+            let (contents, result) =
+                walk(&writer.add("r", b"x", style).add("b", b"y", STORED).finish(), &Limits::default());
+            assert_eq!(result, Ok(()));
+            contents.into_iter().next().unwrap().1.unwrap_err()
+        };
+        assert_eq!(of(Style { flags: 1, ..DEFLATED }), GapReason::Encrypted);
+        assert_eq!(of(Style { method: 12, ..STORED }), GapReason::ArchiveMethod { method: 12 });
+        assert_eq!(of(Style { crc_error: 1, ..DEFLATED }), MALFORMED);
+        assert_eq!(of(Style { method: 0, ..STREAMED }), MALFORMED, "stored, and nothing says how long");
+        assert_eq!(
+            result(&zip(&[("r", b"x")], Style { flags: 1 << 13, ..STORED })),
+            Err(GapReason::Encrypted)
+        );
+        let limits = Limits { max_manifest_bytes: 2, ..Limits::default() };
+        let contents = walk(&zip(&[("r", b"123")], STORED), &limits).0;
+        assert_eq!(contents[0].1, Err(GapReason::FileTooLarge { size: 3, limit: 2 }));
+    }
+
+    #[test]
+    fn limits_hold() {
+        let limits = Limits { max_archive_entries: 1, ..Limits::default() };
+        let bytes = zip(&[("a", b""), ("b", b"")], STORED);
+        assert_eq!(walk(&bytes, &limits).1, Err(GapReason::ArchiveEntries { limit: 1 }));
+        let bomb = zip(&[("r", &vec![0; 20 << 20])], STREAMED);
+        let limits = Limits { max_archive_expansion: 2, ..Limits::default() };
+        assert_eq!(walk(&bomb, &limits).1, Err(GapReason::ArchiveExpands { limit: 2 }));
+    }
+
+    #[test]
+    fn content_that_looks_like_a_descriptor_hides_nothing() {
+        // Stored content that holds a descriptor of itself, and an entry after it.
+        let mut fake = ZipWriter::default();
+        fake.add("x", b"1", Style { method: 0, ..STREAMED });
+        let inside = fake.bytes[31..].to_vec();
+        let inside = [b"1", &inside[1..], b"PK\x03\x04"].concat();
+        let bytes = zip(&[("a", &inside), ("r", b"2")], Style { method: 0, ..STREAMED });
+        assert_ne!(result(&bytes), Ok(()));
+    }
+}
