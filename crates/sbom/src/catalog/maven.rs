@@ -9,8 +9,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::maven_repository::{Place, Repositories};
-use crate::catalog::{Cataloger, Files, Findings, maven_license, web_address};
-use crate::java::{Coordinates, JarManifest, JavaArchive, MavenProject, Pom};
+use crate::catalog::{Cataloger, Files, Findings, maven_license, text, web_address};
+use crate::java::{self, Coordinates, JarManifest, JavaArchive, MavenProject, Pom};
 use crate::purl::Purl;
 use crate::rootfs::RootFile;
 use crate::{Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, Party, path};
@@ -19,7 +19,7 @@ pub(super) struct Maven;
 
 impl Cataloger for Maven {
     fn wants(&self, path: &str) -> bool {
-        Repositories::wants(path)
+        Repositories::wants(path) || java::descriptor_directory(path).is_some()
     }
 
     fn catalog(&self, files: &Files<'_>, found: &mut Findings) {
@@ -31,6 +31,11 @@ impl Cataloger for Maven {
                 archive,
                 &repositories,
             );
+        }
+        for (path, file, bytes) in files.wanted() {
+            if let Some(directory) = java::descriptor_directory(path) {
+                archives.unpacked(directory, file.evidence(path), &text(bytes));
+            }
         }
         let members = archives.members;
         connect(&members, found);
@@ -117,6 +122,14 @@ impl Archives<'_> {
         id
     }
 
+    /// An archive that was unpacked: its descriptor is a file of the image.
+    fn unpacked(&mut self, directory: &str, evidence: Evidence, properties: &str) {
+        match java::coordinates(properties, directory) {
+            Some(coordinates) => self.found.packages.push(package(&coordinates, evidence)),
+            None => self.found.gap(&evidence.path, GapReason::Malformed { format: "pom.properties" }),
+        }
+    }
+
     /// A project whose classes were merged into an archive.
     fn merged(&mut self, seen: &Seen<'_>, directory: &str, project: &MavenProject, outer: &PackageId) {
         let Some((mut package, pom)) = self.project(seen, directory, project, false) else { return };
@@ -157,7 +170,8 @@ fn coordinates(project: &MavenProject) -> Option<Coordinates> {
     project.properties.clone().or_else(of_pom)
 }
 
-fn package(coordinates: &Coordinates, evidence: Evidence) -> Package {
+/// The package that coordinates name.
+pub(super) fn package(coordinates: &Coordinates, evidence: Evidence) -> Package {
     let Coordinates { group, artifact, version } = coordinates;
     let purl = version.as_deref().and_then(|version| {
         let namespace = Some(group.as_str());
@@ -213,7 +227,7 @@ fn own_project<'a>(stem: &str, archive: &'a JavaArchive) -> Option<&'a str> {
     let scored = archive.projects.iter().filter_map(|(directory, project)| {
         let coordinates = coordinates(project)?;
         let score = agreement(stem, &archive.manifest, &coordinates, is_alone);
-        (score > 0).then(|| ((score, coordinates.artifact.len()), directory.as_str()))
+        (score > 0).then_some(((score, coordinates.artifact.len()), directory.as_str()))
     });
     scored.max_by_key(|(score, _)| *score).map(|(_, directory)| directory)
 }
@@ -421,6 +435,15 @@ mod tests {
         assert_eq!(needs, ["pkg:maven/g/far@1", "pkg:maven/g/lib@1"], "two of one name elsewhere are none");
         assert!(found.has_edge("app", "g:user"));
         assert_eq!(found.named("g:user").evidence[0].path, "a/app.war!/WEB-INF/lib/user-1.jar");
+    }
+
+    #[test]
+    fn an_unpacked_archive_is_known_by_its_descriptor() {
+        let (path, bytes) = properties("g:a:1.0");
+        let found = catalog(&[(&format!("srv/app/{path}"), &bytes)]);
+        assert_eq!(found.named("g:a").purl.as_deref(), Some("pkg:maven/g/a@1.0"));
+        let found = catalog(&[(&format!("srv/app/{}", path.replace("/a/", "/$/")), b"artifactId=$")]);
+        assert_eq!(found.gaps[0].reason, GapReason::Malformed { format: "pom.properties" });
     }
 
     #[test]

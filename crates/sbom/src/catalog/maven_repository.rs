@@ -33,7 +33,7 @@ impl Repositories {
 
     pub(super) fn read(files: &Files<'_>, found: &mut Findings) -> Self {
         let mut poms = BTreeMap::new();
-        for (path, file, bytes) in files.wanted() {
+        for (path, file, bytes) in files.wanted().filter(|(path, _, _)| Self::wants(path)) {
             match Pom::parse(&text(bytes)) {
                 Some(pom) => {
                     poms.insert(path, (pom, file.evidence(path)));

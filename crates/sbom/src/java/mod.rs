@@ -15,6 +15,7 @@ use crate::zip::{Budget, Entry, Input, Zip};
 use crate::{GapReason, Limits};
 pub(crate) use manifest::JarManifest;
 pub(crate) use pom::{Coordinates, Pom};
+pub(crate) use properties::coordinates;
 
 /// What is kept of one archive.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -194,7 +195,7 @@ impl Reducer {
                     archive.manifest = manifest;
                 }
             }
-            Part::Properties(directory) => match properties::coordinates(&text) {
+            Part::Properties(directory) => match coordinates(&text, directory) {
                 Some(coordinates) if self.keep(name, coordinates.bytes() + directory.len(), archive) => {
                     archive.project(directory).properties = Some(coordinates);
                 }
@@ -281,6 +282,13 @@ fn is_maven_directory(directory: &str) -> bool {
     below.is_some_and(|below| below.split('/').filter(|part| !part.is_empty()).count() == 2)
 }
 
+/// The directory of a `pom.properties` that stands where an archive was unpacked.
+pub(crate) fn descriptor_directory(path: &str) -> Option<&str> {
+    let directory = path.strip_suffix("/pom.properties")?;
+    let start = directory.rfind("META-INF/maven/")?;
+    directory.get(start..).filter(|directory| is_maven_directory(directory))
+}
+
 /// What a kept record takes beside its text.
 const OVERHEAD_BYTES: usize = 512;
 const MAX_GAPS: usize = 100;
@@ -332,7 +340,7 @@ mod tests {
     #[test]
     fn metadata_that_makes_no_sense_is_a_gap() {
         let entries: [(&str, &[u8]); 2] =
-            [("META-INF/maven/g/a/pom.properties", b"x"), ("META-INF/maven/g/a/pom.xml", b"<a")];
+            [("META-INF/maven/g/$/pom.properties", b"x"), ("META-INF/maven/g/a/pom.xml", b"<a")];
         let gaps = reduced(&zip(&entries, DEFLATED), "a.jar").unwrap().gaps;
         assert_eq!(gaps[0].1, GapReason::Malformed { format: "pom.properties" });
         assert_eq!(gaps[1].1, GapReason::Malformed { format: "pom.xml" });

@@ -127,7 +127,7 @@ impl Raw {
             ["project", "url"] => self.pom.url = text(),
             ["project", "organization", "name"] => self.pom.supplier = text(),
             ["project", "developers", "developer", "name"] => {
-                self.developer = self.developer.take().or_else(text)
+                self.developer = self.developer.take().or_else(text);
             }
             ["project", "licenses", "license", member] => self.license(member, text()),
             ["project", "dependencies", "dependency", member] => self.dependency(member, text()),
