@@ -5,14 +5,18 @@
 
 mod apk;
 mod cargo;
+mod cargo_lock;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod go_mod;
 mod integrity;
 mod maven;
 mod maven_license;
+mod maven_lock;
 mod maven_repository;
 mod npm;
+mod npm_lock;
 mod nuget;
 mod nuget_lock;
 mod python;
@@ -49,14 +53,18 @@ pub(crate) enum Finds {
     Locked,
 }
 
-static CATALOGERS: [&dyn Cataloger; 9] = [
+static CATALOGERS: [&dyn Cataloger; 13] = [
     &dpkg::Dpkg,
     &apk::Apk,
     &npm::Npm,
+    &npm_lock::NpmLock,
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
     &maven::Maven,
+    &maven_lock::MavenLock,
+    &cargo_lock::CargoLock,
+    &go_mod::GoMod,
     &nuget::Nuget,
     &nuget_lock::NugetLock,
 ];

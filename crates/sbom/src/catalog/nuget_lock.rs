@@ -3,6 +3,7 @@
 //! what the last restore found (`obj/project.assets.json`), `packages.config`, and the references of project files whose version is
 //! written out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -235,10 +236,9 @@ fn references(document: &str, element: &str) -> Option<BTreeMap<String, Option<S
     let mut last = None;
     let read = xml::read(document, |path, event| match (path, event) {
         ([.., group, name], Event::Start(attributes)) if *name == element && *group == "ItemGroup" => {
-            last = attributes.value("Include").map(|name| name.into_owned());
+            last = attributes.value("Include").map(Cow::into_owned);
             if let Some(name) = &last {
-                references
-                    .insert(name.clone(), attributes.value("Version").map(|version| version.into_owned()));
+                references.insert(name.clone(), attributes.value("Version").map(Cow::into_owned));
             }
         }
         ([.., name, "Version"], Event::Text(version)) if *name == element => {
