@@ -8,8 +8,8 @@ use std::io::Read;
 use std::path::Path;
 
 use touchmark_sbom::{
-    Compression, DirectoryEntry, DirectoryEntryKind, Element, IdentifiedBy, Inventory, Limits, Package,
-    Relationship, Subject, scan_directory, scan_layer,
+    Compression, DirectoryEntry, DirectoryEntryKind, Element, GapReason, IdentifiedBy, Inventory, Limits,
+    Package, Relationship, Subject, scan_directory, scan_layer,
 };
 
 fn read(path: &str) -> Vec<u8> {
@@ -89,6 +89,40 @@ fn an_archive_cut_anywhere_is_a_gap_and_never_a_panic() {
         let subject = Subject::Directory { name: "test".into() };
         assert_ne!(Inventory::from_layers(subject, vec![scan], &Limits::default()).gaps(), [], "{cut}");
     }
+}
+
+#[test]
+fn no_changed_byte_of_an_archive_makes_it_fail() {
+    let bytes = read("java/shop.war");
+    let mut layer = tar::Builder::new(Vec::new());
+    for at in (0..bytes.len()).step_by(13) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x55;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(changed.len() as u64);
+        layer.append_data(&mut header, format!("{at}.war"), changed.as_slice()).unwrap();
+    }
+    let layer = layer.into_inner().unwrap();
+    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
+    let subject = Subject::Directory { name: "test".into() };
+    let found = Inventory::from_layers(subject, vec![scan], &Limits::default());
+    assert!(found.packages().all(|package| package.purl.is_none() || package.version.is_some()));
+}
+
+#[test]
+fn a_hard_link_to_what_was_not_read_is_a_gap() {
+    let mut layer = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    layer.append_data(&mut header, "store/ab12", b"x".as_slice()).unwrap();
+    header.set_size(0);
+    header.set_entry_type(tar::EntryType::Link);
+    layer.append_link(&mut header, "opt/a.jar", "store/ab12").unwrap();
+    let layer = layer.into_inner().unwrap();
+    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
+    let subject = Subject::Directory { name: "test".into() };
+    let found = Inventory::from_layers(subject, vec![scan], &Limits::default());
+    assert_eq!(found.gaps()[0].reason, GapReason::LinkTargetNotKept { target: "store/ab12".into() });
 }
 
 #[test]

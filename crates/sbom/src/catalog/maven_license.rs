@@ -63,7 +63,7 @@ const NAMES: [(&str, &str); 14] = [
 ];
 
 /// Addresses that name one licence in one version, without scheme, `www.` and ending.
-const ADDRESSES: [(&str, &str); 16] = [
+const ADDRESSES: [(&str, &str); 17] = [
     ("apache.org/licenses/license-2.0", "Apache-2.0"),
     ("apache.org/licenses/license-1.1", "Apache-1.1"),
     ("opensource.org/licenses/mit-license", "MIT"),
@@ -74,6 +74,7 @@ const ADDRESSES: [(&str, &str); 16] = [
     ("eclipse.org/legal/epl-v20", "EPL-2.0"),
     ("eclipse.org/org/documents/epl-v10", "EPL-1.0"),
     ("eclipse.org/org/documents/epl-2.0/epl-2.0", "EPL-2.0"),
+    ("eclipse.org/org/documents/edl-v10", "BSD-3-Clause"),
     ("gnu.org/licenses/old-licenses/lgpl-2.1", "LGPL-2.1-only"),
     ("gnu.org/software/classpath/license", "GPL-2.0-only WITH Classpath-exception-2.0"),
     ("mozilla.org/mpl/2.0", "MPL-2.0"),

@@ -87,12 +87,22 @@ pub(crate) fn reduce(
     limits: &Limits,
 ) -> io::Result<Option<(JavaArchive, u64)>> {
     let mut source = Source { inner: content, failure: None };
-    let reducer = Reducer { budget: Budget::new(size, limits), kept: Cell::new(0), max_kept_bytes };
+    let reducer = Reducer {
+        budget: Budget::new(size, limits),
+        kept: Cell::new(0),
+        max_kept_bytes,
+        is_full: Cell::new(false),
+    };
     let archive = reducer.archive(&mut source, path, 1);
-    match source.failure {
-        Some(failure) => Err(failure),
-        None => Ok(archive.map(|archive| (archive, reducer.kept.get()))),
+    if let Some(failure) = source.failure {
+        return Err(failure);
     }
+    Ok(archive.map(|mut archive| {
+        if reducer.is_full.get() {
+            archive.gaps.push((String::new(), GapReason::KeptTooMuch { limit: limits.max_kept_bytes }));
+        }
+        (archive, reducer.kept.get())
+    }))
 }
 
 /// Remembers the stream's own failure, which is not the archive's.
@@ -117,9 +127,12 @@ struct Reducer {
     budget: Budget,
     kept: Cell<u64>,
     max_kept_bytes: u64,
+    /// Whether something was left out because of that.
+    is_full: Cell<bool>,
 }
 
 impl Reducer {
+    /// `path` has the paths of the archives around this one before its own.
     fn archive(&self, content: &mut dyn Read, path: &str, depth: usize) -> Option<JavaArchive> {
         let mut archive = JavaArchive::default();
         let mut input = Input::new(content);
@@ -127,8 +140,8 @@ impl Reducer {
         if !is_zip && !is_certain(path) {
             return None;
         }
-        if let Err(reason) = self.entries(&mut input, &mut archive, depth) {
-            archive.gap("", reason);
+        if let Err(reason) = self.entries(&mut input, &mut archive, path, depth) {
+            self.gap("", reason, &mut archive);
         }
         let is_java = is_certain(path) || archive.is_java || !archive.projects.is_empty();
         is_java.then_some(archive)
@@ -138,12 +151,13 @@ impl Reducer {
         &self,
         input: &mut Input<'_>,
         archive: &mut JavaArchive,
+        path: &str,
         depth: usize,
     ) -> Result<(), GapReason> {
         let mut zip = Zip::open(input, &self.budget)?;
         while let Some(entry) = zip.next_entry()? {
             match Part::of(&entry.name) {
-                Part::Nested => self.nested(&mut zip, &entry, archive, depth)?,
+                Part::Nested => self.nested(&mut zip, &entry, archive, path, depth)?,
                 Part::Other => zip.skip(&entry)?,
                 Part::Class => {
                     archive.is_java = true;
@@ -153,7 +167,7 @@ impl Reducer {
                     let limit = self.budget.limits().max_manifest_bytes;
                     match zip.read(&entry, limit)? {
                         Ok(bytes) => self.metadata(part, &entry.name, &bytes, archive),
-                        Err(reason) => archive.gap(&entry.name, reason),
+                        Err(reason) => self.gap(&entry.name, reason, archive),
                     }
                 }
             }
@@ -166,21 +180,26 @@ impl Reducer {
         zip: &mut Zip<'_, '_>,
         entry: &Entry,
         archive: &mut JavaArchive,
+        path: &str,
         depth: usize,
     ) -> Result<(), GapReason> {
-        let limit = self.budget.limits().max_archive_depth;
-        if depth >= limit {
-            archive.gap(&entry.name, GapReason::ArchiveTooDeep { limit });
+        let (limits, name) = (self.budget.limits(), &entry.name);
+        let path = format!("{path}!/{name}");
+        let too_far = if depth >= limits.max_archive_depth {
+            Some(GapReason::ArchiveTooDeep { limit: limits.max_archive_depth })
+        } else if path.len() > limits.max_path_bytes {
+            Some(GapReason::PathTooLong { bytes: path.len(), limit: limits.max_path_bytes })
+        } else {
+            None
+        };
+        if let Some(reason) = too_far {
+            self.gap(name, reason, archive);
             return zip.skip(entry);
         }
-        match zip.open_content(entry, |content| self.archive(content, &entry.name, depth + 1))? {
-            Ok((Some(nested), _)) => {
-                if self.keep(&entry.name, entry.name.len(), archive) {
-                    archive.nested.push((entry.name.clone(), nested));
-                }
-            }
-            Ok((None, _)) => {}
-            Err(reason) => archive.gap(&entry.name, reason),
+        match zip.open_content(entry, |content| self.archive(content, &path, depth + 1))? {
+            Ok((Some(nested), _)) if self.keep(path.len()) => archive.nested.push((name.clone(), nested)),
+            Ok(_) => {}
+            Err(reason) => self.gap(name, reason, archive),
         }
         Ok(())
     }
@@ -191,50 +210,51 @@ impl Reducer {
         match part {
             Part::Manifest => {
                 let manifest = JarManifest::parse(&text);
-                if self.keep(name, manifest.bytes(), archive) {
+                if self.keep(manifest.bytes()) {
                     archive.manifest = manifest;
                 }
             }
             Part::Properties(directory) => match coordinates(&text, directory) {
-                Some(coordinates) if self.keep(name, coordinates.bytes() + directory.len(), archive) => {
+                Some(coordinates) if self.keep(coordinates.bytes() + directory.len()) => {
                     archive.project(directory).properties = Some(coordinates);
                 }
                 Some(_) => {}
-                None => archive.gap(name, GapReason::Malformed { format: "pom.properties" }),
+                None => self.gap(name, GapReason::Malformed { format: "pom.properties" }, archive),
             },
             Part::Pom(directory) => match Pom::parse(&text) {
-                Some(pom) if self.keep(name, pom.bytes() + directory.len(), archive) => {
+                Some(pom) if self.keep(pom.bytes() + directory.len()) => {
                     archive.project(directory).pom = Some(pom);
                 }
                 Some(_) => {}
-                None => archive.gap(name, GapReason::Malformed { format: "pom.xml" }),
+                None => self.gap(name, GapReason::Malformed { format: "pom.xml" }, archive),
             },
             Part::Nested | Part::Class | Part::Other => {}
         }
     }
 
-    /// Counts what is kept; a gap when it is too much.
-    fn keep(&self, name: &str, bytes: usize, archive: &mut JavaArchive) -> bool {
+    /// Counts what is kept. What is too much is said once, of the outermost archive.
+    fn keep(&self, bytes: usize) -> bool {
         let kept = self.kept.get() + (bytes + OVERHEAD_BYTES) as u64;
         if kept > self.max_kept_bytes {
-            archive.gap(name, GapReason::KeptTooMuch { limit: self.budget.limits().max_kept_bytes });
+            self.is_full.set(true);
             return false;
         }
         self.kept.set(kept);
         true
+    }
+
+    /// Gaps are kept too, and a small archive can have many.
+    fn gap(&self, name: &str, reason: GapReason, archive: &mut JavaArchive) {
+        let shown: String = name.chars().take(SHOWN_CHARS).collect();
+        if self.keep(shown.len()) {
+            archive.gaps.push((shown, reason));
+        }
     }
 }
 
 impl JavaArchive {
     fn project(&mut self, directory: &str) -> &mut MavenProject {
         self.projects.entry(directory.to_owned()).or_default()
-    }
-
-    fn gap(&mut self, path: &str, reason: GapReason) {
-        // A hundred of one archive say enough.
-        if self.gaps.len() < MAX_GAPS {
-            self.gaps.push((path.to_owned(), reason));
-        }
     }
 }
 
@@ -291,7 +311,8 @@ pub(crate) fn descriptor_directory(path: &str) -> Option<&str> {
 
 /// What a kept record takes beside its text.
 const OVERHEAD_BYTES: usize = 512;
-const MAX_GAPS: usize = 100;
+/// Characters of an entry's name that a gap shows.
+const SHOWN_CHARS: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -360,8 +381,24 @@ mod tests {
         let bytes = zip(&[("META-INF/maven/g/a/pom.properties", PROPERTIES)], DEFLATED);
         let limits = Limits::default();
         let (found, kept) = reduce(bytes.as_slice(), "a.jar", 0, 100, &limits).unwrap().unwrap();
-        assert_eq!(kept, 0);
-        assert_eq!(found.gaps[0].1, GapReason::KeptTooMuch { limit: limits.max_kept_bytes });
+        assert_eq!((kept, found.projects.len()), (0, 0));
+        assert_eq!(found.gaps, [(String::new(), GapReason::KeptTooMuch { limit: limits.max_kept_bytes })]);
+        let broken: [(&str, &[u8]); 2] = [("a.jar", b""), ("b.jar", b"")];
+        let bytes = zip(&broken, DEFLATED);
+        let (found, kept) = reduce(bytes.as_slice(), "a.jar", 0, 1200, &limits).unwrap().unwrap();
+        assert!(kept <= 1200 && found.nested.len() == 1, "gaps count too");
+        assert_eq!(found.gaps.len(), 1);
+    }
+
+    #[test]
+    fn paths_do_not_grow_with_depth_beyond_the_limit() {
+        let name = format!("{}.jar", "x".repeat(3000));
+        let inner = zip(&[(name.as_str(), b"".as_slice())], DEFLATED);
+        let bytes = zip(&[(name.as_str(), inner.as_slice())], DEFLATED);
+        let found = reduced(&bytes, "a.jar").unwrap();
+        let (shown, reason) = &found.nested[0].1.gaps[0];
+        assert_eq!(shown.len(), SHOWN_CHARS);
+        assert!(matches!(reason, GapReason::PathTooLong { limit: 4096, .. }));
     }
 
     #[test]
