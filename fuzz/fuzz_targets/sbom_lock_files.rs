@@ -4,7 +4,17 @@
 use libfuzzer_sys::fuzz_target;
 use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 36] = [
+    "Directory.Packages.props",
+    "a/A.csproj",
+    "a/A.deps.json",
+    "a/META-INF/maven/g/a/pom.properties",
+    "a/gradle.lockfile",
+    "a/obj/project.assets.json",
+    "a/packages.config",
+    "a/packages.lock.json",
+    "a/pom.xml",
+    "usr/share/maven-repo/g/a/1/a-1.pom",
     "Cargo.lock",
     "Gemfile.lock",
     "Package.resolved",
@@ -33,13 +43,20 @@ const PATHS: [&str; 26] = [
     "npm-shrinkwrap.json",
 ];
 
+/// Asks for versions that stand elsewhere.
+const PROJECT: &[u8] = b"<Project><ItemGroup><PackageReference Include='A'/></ItemGroup></Project>";
+
+fn file<'a>(path: &str, bytes: &'a [u8]) -> DirectoryEntry<'a> {
+    let open = Box::new(move || Ok(Box::new(bytes) as Box<dyn std::io::Read + 'a>));
+    let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
+    DirectoryEntry { path: path.to_owned(), kind }
+}
+
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
     let path = PATHS[usize::from(*choice) % PATHS.len()];
     let limits = Limits::default();
-    let open = Box::new(move || Ok(Box::new(bytes) as Box<dyn std::io::Read + '_>));
-    let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
-    let scan = scan_directory([DirectoryEntry { path: path.to_owned(), kind }], &limits).unwrap();
+    let scan = scan_directory([file("b/B.csproj", PROJECT), file(path, bytes)], &limits).unwrap();
     let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
     for package in inventory.packages() {
         assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");

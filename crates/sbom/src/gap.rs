@@ -112,6 +112,36 @@ pub enum GapReason {
         /// The limit.
         limit: usize,
     },
+    /// Encrypted.
+    #[error("encrypted")]
+    Encrypted,
+    /// A file in an archive is compressed by a method other than deflate, which is all that jars use.
+    #[error("compressed by zip method {method}")]
+    ArchiveMethod {
+        /// The method's number (APPNOTE 6.3.10, §4.4.5).
+        method: u16,
+    },
+    /// An archive whose directory lists other files than it holds: programs disagree on what is in it.
+    #[error("archive's directory and its files disagree")]
+    ArchiveMismatch,
+    /// More than [`Limits::max_archive_entries`](crate::Limits::max_archive_entries).
+    #[error("archive has more than {limit} entries")]
+    ArchiveEntries {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than [`Limits::max_archive_expansion`](crate::Limits::max_archive_expansion).
+    #[error("archive expands more than {limit}-fold")]
+    ArchiveExpands {
+        /// The limit.
+        limit: u64,
+    },
+    /// More than [`Limits::max_archive_depth`](crate::Limits::max_archive_depth).
+    #[error("more than {limit} archives within each other")]
+    ArchiveTooDeep {
+        /// The limit.
+        limit: usize,
+    },
     /// A Go executable from before Go 1.18, whose toolchain version cannot be read in one pass.
     #[error("version of the Go toolchain is not readable")]
     GoVersion,

@@ -12,6 +12,7 @@ mod ecosystem;
 mod executable;
 mod gap;
 mod inventory;
+mod java;
 pub mod json;
 mod license;
 mod limits;
@@ -26,6 +27,8 @@ pub mod spdx;
 mod sqlite;
 mod stanza;
 mod stream;
+mod xml;
+mod zip;
 
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;

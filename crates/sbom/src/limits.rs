@@ -31,6 +31,15 @@ pub struct Limits {
     pub max_section_bytes: usize,
     /// Bytes kept of one layer; what comes after is a gap.
     pub max_kept_bytes: u64,
+    /// Entries of one archive such as a jar, with those of all archives in it. The largest fat jars have 150,000.
+    pub max_archive_entries: u64,
+    /// Bytes decompressed of one archive for each of its bytes, with all archives in it and after the first 16 MiB. An archive is
+    /// decompressed where its metadata and other archives are, so real ones stay near one for each level.
+    pub max_archive_expansion: u64,
+    /// Archives within each other. Real ones stay under five.
+    pub max_archive_depth: usize,
+    /// Bytes of one manifest in an archive, uncompressed. The largest parent POMs have 200 KB.
+    pub max_manifest_bytes: u64,
     /// Symbolic links followed for one path. Linux stops at 40 too (`MAXSYMLINKS`).
     pub max_symlinks: usize,
     /// Packages that one file may bring, and gaps that are listed one by one.
@@ -51,6 +60,10 @@ impl Default for Limits {
             max_database_bytes: 256 << 20,
             max_section_bytes: 8 << 20,
             max_kept_bytes: 96 << 20,
+            max_archive_entries: 500_000,
+            max_archive_expansion: 20,
+            max_archive_depth: 50,
+            max_manifest_bytes: 1 << 20,
             max_symlinks: 40,
             max_packages_per_file: 100_000,
         }

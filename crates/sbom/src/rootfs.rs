@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use crate::changes::Change;
 use crate::scan::{Kept, KeptContent};
-use crate::{Evidence, Gap, GapReason, LayerScan, Limits, path};
+use crate::{Evidence, Gap, GapReason, LayerScan, Limits, java, path};
 
 /// The merged view.
 pub(crate) struct Rootfs {
@@ -104,7 +104,8 @@ impl Rootfs {
             }
             None => {
                 self.remove(real);
-                return interest.map_or(Ok(()), |_| Err(GapReason::LinkTargetNotKept { target }));
+                let matters = interest.is_some() || java::is_archive(real);
+                return if matters { Err(GapReason::LinkTargetNotKept { target }) } else { Ok(()) };
             }
         };
         if target != real {

@@ -10,6 +10,7 @@ use crate::archive::{Archive, ArchiveEntry, ArchiveError, EntryKind};
 use crate::catalog::{self, Interest};
 use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
+use crate::java::{self, JavaArchive};
 use crate::stream::Uncompressed;
 use crate::{Gap, GapReason, Limits, path, rpm};
 
@@ -41,6 +42,8 @@ pub(crate) enum KeptContent {
     Executable(Arc<Executable>),
     /// What rpm has installed.
     Rpm(Arc<rpm::Database>),
+    /// What a Java archive says of itself and of the archives in it.
+    Archive(Arc<JavaArchive>),
 }
 
 impl LayerScan {
@@ -279,6 +282,7 @@ impl<'a> Scanner<'a> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
             Some(interest) if rpm::is_database(path) => self.rpm_database(path, interest, size, content)?,
             Some(interest) => self.keep(path, interest, size, content)?,
+            None if java::is_archive(path) => self.archive(path, size, content)?,
             None => self.probe(path, size, content)?.or_else(|| self.stand_in(path)),
         };
         match kept {
@@ -320,7 +324,7 @@ impl<'a> Scanner<'a> {
             return None;
         }
         self.package_directories.insert(directory.to_owned());
-        Some(Kept { interest: Interest::EXECUTABLE, content: KeptContent::Bytes(Arc::from([])) })
+        Some(Kept { interest: Interest::REDUCED, content: KeptContent::Bytes(Arc::from([])) })
     }
 
     /// Reads a database of rpm whole, and keeps what an inventory needs of it.
@@ -347,6 +351,15 @@ impl<'a> Scanner<'a> {
         Ok(Some(Kept { interest, content: KeptContent::Rpm(Arc::new(database)) }))
     }
 
+    fn archive(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
+        let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
+        let found = java::reduce(content.take(size), path, size, budget, self.limits)?;
+        Ok(found.map(|(archive, bytes)| {
+            self.kept_bytes += bytes;
+            Kept { interest: Interest::REDUCED, content: KeptContent::Archive(Arc::new(archive)) }
+        }))
+    }
+
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
         if size < executable::SMALLEST_BYTES {
             return Ok(None);
@@ -370,7 +383,7 @@ impl<'a> Scanner<'a> {
         }
         self.kept_bytes += found.bytes();
         let content = KeptContent::Executable(Arc::new(found));
-        Ok(Some(Kept { interest: Interest::EXECUTABLE, content }))
+        Ok(Some(Kept { interest: Interest::REDUCED, content }))
     }
 }
 

@@ -30,15 +30,15 @@ fn add(info: &GoBuildInfo, evidence: &Evidence, found: &mut Findings) {
     let path = &evidence.path;
     let main = build.main.as_ref().map_or(build.path.unwrap_or(path::split(path).1), |module| module.name);
     let main_version = build.main.as_ref().and_then(|module| module.version);
-    let mut program = package(main, main_version, evidence);
+    let mut program = module(main, main_version, evidence);
     program.is_application = true;
     let mut parts = Vec::new();
     match &info.version {
-        Some(version) => parts.push(package(STANDARD_LIBRARY, toolchain_version(version), evidence)),
+        Some(version) => parts.push(module(STANDARD_LIBRARY, toolchain_version(version), evidence)),
         None => found.gap(path, GapReason::GoVersion),
     }
     let modules = found.bounded(path, build.modules);
-    parts.extend(modules.iter().map(|module| package(module.name, module.version, evidence)));
+    parts.extend(modules.iter().map(|part| module(part.name, part.version, evidence)));
     for part in &parts {
         found.contains(&program.id, &part.id);
     }
@@ -51,7 +51,8 @@ fn toolchain_version(text: &str) -> Option<&str> {
     text.split_whitespace().next().and_then(|word| word.strip_prefix("go"))
 }
 
-fn package(name: &str, version: Option<&str>, evidence: &Evidence) -> Package {
+/// A module in a version.
+pub(super) fn module(name: &str, version: Option<&str>, evidence: &Evidence) -> Package {
     let (namespace, last) =
         name.rsplit_once('/').map_or((None, name), |(namespace, last)| (Some(namespace), last));
     let purl = version.and_then(|version| {

@@ -10,9 +10,16 @@ mod conda;
 mod debian_copyright;
 mod dpkg;
 mod go;
+mod integrity;
 mod locked;
+mod maven;
+mod maven_license;
+mod maven_lock;
+mod maven_repository;
 mod nix;
 mod npm;
+mod nuget;
+mod nuget_lock;
 mod pacman;
 mod program;
 mod python;
@@ -24,6 +31,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::executable::Executable;
+use crate::java::JavaArchive;
 use crate::rootfs::{RootFile, Rootfs};
 use crate::rpm::Database;
 use crate::scan::KeptContent;
@@ -63,6 +71,8 @@ static CATALOGERS: &[&dyn Cataloger] = &[
     &python::Python,
     &cargo::CargoAuditable,
     &go::GoBinary,
+    &maven::Maven,
+    &nuget::Nuget,
     &ruby::Gems,
     &composer::Composer,
     &conda::Conda,
@@ -85,6 +95,8 @@ static CATALOGERS: &[&dyn Cataloger] = &[
     &locked::SWIFT,
     &locked::WORKFLOW,
     &locked::YARN,
+    &maven_lock::MavenLock,
+    &nuget_lock::NugetLock,
     &program::Programs,
 ];
 
@@ -93,8 +105,9 @@ static CATALOGERS: &[&dyn Cataloger] = &[
 pub(crate) struct Interest(u64);
 
 impl Interest {
-    /// An executable, whose lists any cataloger may read, or a file that stands for its directory.
-    pub(crate) const EXECUTABLE: Self = Self(0);
+    /// A file of which no more than some facts are kept, which any cataloger may read: an executable, an archive, or one that stands
+    /// for its directory.
+    pub(crate) const REDUCED: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
 }
@@ -146,6 +159,16 @@ impl<'a> Files<'a> {
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Java's archives, in the order of their paths.
+    pub(crate) fn archives(
+        &self,
+    ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a JavaArchive)> + use<'a> {
+        self.root.files().filter_map(|(path, file)| match &file.kept.content {
+            KeptContent::Archive(archive) => Some((path, file, archive.as_ref())),
             _ => None,
         })
     }
@@ -267,8 +290,12 @@ pub(crate) fn offer<'a, Name: Ord>(
 
 /// A file's text. Bytes that are not UTF-8 are replaced: old packages have Latin-1 names in them.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    String::from_utf8_lossy(bytes)
+    String::from_utf8_lossy(without_mark(bytes))
+}
+
+/// The bytes after a mark that says "UTF-8", which Windows programs write.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// A web address, or none when the text is something else.

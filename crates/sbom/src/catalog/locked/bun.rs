@@ -4,8 +4,9 @@
 
 use serde_json::Value;
 
-use super::javascript::{from_address, integrity, package, split_at};
+use super::javascript::{from_address, package, split_at};
 use super::{LockFile, Locked, Origin, member, table, yaml};
+use crate::catalog::integrity;
 use crate::{Ecosystem, path};
 
 pub(in crate::catalog) const BUN: LockFile = LockFile {
@@ -36,7 +37,7 @@ fn one(key: &str, entry: &Value, document: &Value) -> Option<Locked> {
         return None;
     }
     let mut locked = from_address(package(name, version), version);
-    locked.checksums = parts.last().and_then(Value::as_str).map(integrity).unwrap_or_default();
+    locked.checksums = parts.last().and_then(Value::as_str).map(integrity::checksums).unwrap_or_default();
     let facts = parts.iter().find(|part| part.is_object()).unwrap_or(&Value::Null);
     locked.needs = needs(key, facts, document);
     Some(locked)

@@ -1,11 +1,6 @@
-//! What the lock files of npm, pnpm, Yarn and Bun have in common: names with scopes, and checksums in the notation of
-//! [Subresource Integrity](https://www.w3.org/TR/sri-2/#integrity-metadata).
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+//! What the lock files of npm, pnpm, Yarn and Bun have in common: names with scopes, and addresses in place of versions.
 
 use super::{Locked, Origin};
-use crate::{Checksum, ChecksumAlgorithm};
 
 /// A package by its full name: `name` or `@scope/name`.
 pub(super) fn package(full_name: &str, version: &str) -> Locked {
@@ -22,25 +17,6 @@ pub(super) fn split_at(text: &str) -> Option<(&str, &str)> {
     let at = start + text.get(start..)?.find('@')?;
     let (name, rest) = text.split_at_checked(at)?;
     Some((name, rest.get(1..)?))
-}
-
-/// The checksums of `sha512-…`, one or several.
-pub(super) fn integrity(text: &str) -> Vec<Checksum> {
-    text.split_ascii_whitespace().filter_map(one_integrity).collect()
-}
-
-fn one_integrity(text: &str) -> Option<Checksum> {
-    let (algorithm, encoded) = text.split_once('-')?;
-    let algorithm = match algorithm {
-        "sha1" => ChecksumAlgorithm::Sha1,
-        "sha256" => ChecksumAlgorithm::Sha256,
-        "sha384" => ChecksumAlgorithm::Sha384,
-        "sha512" => ChecksumAlgorithm::Sha512,
-        _ => return None,
-    };
-    let bytes = STANDARD.decode(encoded.split('?').next()?).ok()?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Checksum::new(algorithm, &hex)
 }
 
 /// Where a package comes from, by the address or path that stands for its version.
@@ -80,13 +56,6 @@ mod tests {
         assert_eq!(split_at("a@npm:b@1"), Some(("a", "npm:b@1")));
         assert_eq!(split_at("@types/node"), None);
         assert_eq!(package("@types/node", "1").purl("npm").unwrap(), "pkg:npm/%40types/node@1");
-    }
-
-    #[test]
-    fn integrity_becomes_hexadecimal() {
-        let found = integrity("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= sha512-AAAA unknown-AAAA");
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(found[0].hex, "da39a3ee5e6b4b0d3255bfef95601890afd80709");
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::javascript::{from_address, integrity, package};
+use super::javascript::{from_address, package, split_at};
 use super::{LockFile, Locked, Origin, json, member, table};
+use crate::catalog::integrity;
 use crate::license::License;
 use crate::{Ecosystem, path};
 
@@ -68,31 +69,39 @@ fn by_place(entries: &Map<String, Value>) -> Vec<Locked> {
 }
 
 fn one(place: &str, entry: &Value) -> Locked {
-    let mut locked = package(name(place, entry), member(entry, "version"));
+    let (name, version) = name_and_version(place, entry);
+    let mut locked = package(name, version);
     // An address in place of the version is version 1's way to name a source. Tarballs are the registry's or a mirror's.
     let addresses = [member(entry, "version"), member(entry, "resolved")];
-    if let Some(address) = addresses.into_iter().find(|text| text.contains(':') && !text.starts_with("http"))
+    if let Some(address) = addresses
+        .into_iter()
+        .find(|text| text.contains(':') && !text.starts_with("http") && !text.starts_with("npm:"))
     {
         locked = from_address(locked, address);
     }
     if !place.contains(MODULES) {
         locked.origin = Origin::Project;
     }
-    locked.checksums = integrity(member(entry, "integrity"));
+    locked.checksums = integrity::checksums(member(entry, "integrity"));
     locked.license = License::parse(member(entry, "license"));
     locked
 }
 
-/// The entry's own name, which an alias has, or the last name in its place.
-fn name<'a>(place: &'a str, entry: &'a Value) -> &'a str {
+/// The entry's own name, which an alias has, or the last name in its place; version 1 writes an alias's version `npm:name@version`.
+fn name_and_version<'a>(place: &'a str, entry: &'a Value) -> (&'a str, &'a str) {
+    let version = member(entry, "version");
+    if let Some(aliased) = version.strip_prefix("npm:").and_then(split_at) {
+        return aliased;
+    }
     match member(entry, "name") {
-        "" => place.rsplit_once("node_modules/").map_or(place, |(_, name)| name),
-        name => name,
+        "" => (place.rsplit_once("node_modules/").map_or(place, |(_, name)| name), version),
+        name => (name, version),
     }
 }
 
 fn key(place: &str, entry: &Value) -> String {
-    format!("{}@{}", name(place, entry), member(entry, "version"))
+    let (name, version) = name_and_version(place, entry);
+    format!("{name}@{version}")
 }
 
 /// What Node.js would load from the entry's place: the nearest `node_modules` upwards.

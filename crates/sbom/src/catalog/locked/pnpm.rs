@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::javascript::{from_address, integrity, package, split_at};
+use super::javascript::{from_address, package, split_at};
 use super::{LockFile, Locked, member, table, yaml};
+use crate::catalog::integrity;
 use crate::{Ecosystem, path};
 
 pub(in crate::catalog) const PNPM: LockFile = LockFile {
@@ -51,7 +52,7 @@ fn one(name: &str, version: &str, entry: &Value) -> Locked {
     if !member(resolution, "directory").is_empty() {
         locked.origin = super::Origin::Local;
     }
-    locked.checksums = integrity(member(resolution, "integrity"));
+    locked.checksums = integrity::checksums(member(resolution, "integrity"));
     locked
 }
 

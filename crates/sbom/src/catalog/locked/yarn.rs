@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::javascript::{from_address, integrity, package, split_at};
+use super::javascript::{from_address, package, split_at};
 use super::{LockFile, Locked, Origin, member, table, yaml};
+use crate::catalog::integrity;
 use crate::{Ecosystem, path};
 
 pub(in crate::catalog) const YARN: LockFile = LockFile {
@@ -53,7 +54,7 @@ impl Entry {
         if self.address.starts_with("workspace:") {
             locked.origin = Origin::Project;
         }
-        locked.checksums = integrity(&self.integrity);
+        locked.checksums = integrity::checksums(&self.integrity);
         locked
     }
 }
