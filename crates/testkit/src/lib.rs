@@ -3,5 +3,5 @@
 mod registry;
 mod sigstore;
 
-pub use registry::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
+pub use registry::{Auth, FakeRegistry, Fault, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 pub use sigstore::{Authority, Clock, Identity, Misbehaviour, Options, Sigstore};

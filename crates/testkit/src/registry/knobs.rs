@@ -1,7 +1,10 @@
 //! What a [`FakeRegistry`](super::FakeRegistry) can be told.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Barrier;
 
 /// How a [`FakeRegistry`](super::FakeRegistry) behaves.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Knobs {
     pub overwrites: HashMap<String, VecDeque<Vec<u8>>>,
     /// How long every answer takes.
     pub delay: Duration,
+    /// Requests that are answered together or never.
+    pub meetings: Vec<Meeting>,
 }
 
 impl Default for Knobs {
@@ -47,6 +52,7 @@ impl Default for Knobs {
             redirect_blobs: None,
             overwrites: HashMap::new(),
             delay: Duration::ZERO,
+            meetings: Vec::new(),
         }
     }
 }
@@ -131,6 +137,20 @@ impl Fault {
     pub fn body(mut self, body: &str) -> Self {
         self.body = body.to_owned();
         self
+    }
+}
+
+/// Requests that wait until so many of them are there. A client that asks one after the other waits for ever.
+#[derive(Debug, Clone)]
+pub struct Meeting {
+    pub(super) path: String,
+    pub(super) all_there: Arc<Barrier>,
+}
+
+impl Meeting {
+    /// Of `count` requests whose path has this in it.
+    pub fn of(count: usize, path: &str) -> Self {
+        Self { path: path.to_owned(), all_there: Arc::new(Barrier::new(count)) }
     }
 }
 
