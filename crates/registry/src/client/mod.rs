@@ -19,7 +19,7 @@ use touchmark_transport::{Answer, Client, RedactedUrl, Request, Response, Transp
 pub(crate) use blobs::broken;
 pub use credentials::CredentialError;
 pub(crate) use manifests::own_type;
-pub(crate) use referrers::{entry_of, fallback_tag, without_entry};
+pub(crate) use referrers::{entry_of, fallback_tag, lists_nothing, without_entry};
 
 use crate::{
     At, BlobReader, CredentialSource, ErrorCode, FirstReferrers, ImageStore, Operation, Referrers,

@@ -329,6 +329,11 @@ fn with_entry(
     Ok(TagChange { manifest, blobs: Vec::new() })
 }
 
+/// Whether an index has no entries.
+pub(crate) fn lists_nothing(index: &Content, at: &At) -> Result<bool, StoreError> {
+    Ok(entries(index, at)?.is_empty())
+}
+
 /// The index without the entry for `digest`, as it came but for that.
 pub(crate) fn without_entry(
     index: Option<&Content>,
