@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Barrier;
+use touchmark_demo_sigstore::Fault;
 
 /// How a [`FakeRegistry`](super::FakeRegistry) behaves.
 #[derive(Debug, Clone)]
@@ -88,56 +89,6 @@ pub enum Auth {
         /// The token server, instead of this one.
         realm: Option<String>,
     },
-}
-
-/// An answer to give instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Of requests with this method, or any.
-    pub method: Option<String>,
-    /// Of requests whose path has this in it.
-    pub path: String,
-    /// The status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
-    /// How often; `u32::MAX` for always.
-    pub times: u32,
-}
-
-impl Fault {
-    /// A status, always.
-    pub fn always(path: &str, status: u16) -> Self {
-        Self::times(path, status, u32::MAX)
-    }
-
-    /// A status, some times.
-    pub fn times(path: &str, status: u16, times: u32) -> Self {
-        Self { method: None, path: path.to_owned(), status, headers: Vec::new(), body: String::new(), times }
-    }
-
-    /// Only for requests with this method.
-    #[must_use]
-    pub fn on(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
-        self
-    }
-
-    /// With a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a body.
-    #[must_use]
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.to_owned();
-        self
-    }
 }
 
 /// Requests that wait until so many of them are there. A client that asks one after the other waits for ever.

@@ -5,24 +5,25 @@
 
 mod auth;
 mod knobs;
-pub(crate) mod tamper;
-pub(crate) mod wire;
+mod tamper;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use touchmark_demo_sigstore::serving::{Answer, lock, respond, take_fault};
 use touchmark_oci::{Digest, ImageName, media_type};
 
-pub use knobs::{Auth, Fault, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
+pub use knobs::{Auth, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 
 use tamper::tampered_with;
-use wire::{Answer, Asked, error, pairs, respond};
+use wire::{Asked, error, pairs};
 
 /// A registry that serves until it is dropped.
 pub struct FakeRegistry {
@@ -198,10 +199,6 @@ impl Contents {
         };
         self.manifests.get(&(repository, digest)).cloned()
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn answer(
@@ -453,21 +450,6 @@ impl Shared {
         }
         answer
     }
-}
-
-/// The answer of the first fault that matches, which has then happened once.
-pub(crate) fn take_fault(faults: &mut [Fault], method: &str, path: &str) -> Option<Answer> {
-    let fault = faults.iter_mut().find(|fault| {
-        fault.times > 0
-            && path.contains(&fault.path)
-            && fault.method.as_deref().is_none_or(|only| only == method)
-    })?;
-    if fault.times != u32::MAX {
-        fault.times -= 1;
-    }
-    let headers: Vec<(&str, String)> =
-        fault.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    Some(respond(fault.status, &headers, fault.body.clone()))
 }
 
 /// A manifest as the referrers API lists it, if it has that subject.
