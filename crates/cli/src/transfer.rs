@@ -1,5 +1,6 @@
 //! Moving an image with its evidence between two places, and saying what came of it: `copy`, `save` and `load`.
 
+use clap::ValueEnum;
 use serde::Serialize;
 use touchmark_oci::{ImageName, PinnedRef, Tag};
 use touchmark_verify::{Copied, CopyOptions, EvidenceKind, Left, copy_with_evidence};
@@ -9,6 +10,17 @@ use crate::context::Context;
 use crate::failure::describe;
 use crate::outcome::Outcome;
 use crate::render::to_stdout;
+
+/// Evidence to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// Signatures
+    Signatures,
+    /// Signed statements
+    Attestations,
+    /// Unsigned SBOMs under the tag .sbom
+    Sboms,
+}
 
 /// What was moved: docs/schemas/copy.v1.json.
 #[derive(Debug, Serialize)]
@@ -38,10 +50,11 @@ pub(crate) async fn transfer(
     image: &PinnedRef,
     name: &ImageName,
     tag: Option<&Tag>,
-    only: Vec<EvidenceKind>,
+    only: &[Only],
     output: ReportFormat,
 ) -> anyhow::Result<Outcome> {
     let stores = context.stores();
+    let only = only.iter().map(|only| only.kind()).collect();
     let options = CopyOptions { only, stores: stores.limits().clone(), ..CopyOptions::default() };
     let copied = {
         let _step = context.progress().step(format!("copying {image} to {name}"));
@@ -95,4 +108,14 @@ fn to_text(report: &Report) -> String {
         report.referrers,
         report.legacy_tags.len(),
     )
+}
+
+impl Only {
+    fn kind(self) -> EvidenceKind {
+        match self {
+            Self::Signatures => EvidenceKind::Signature,
+            Self::Attestations => EvidenceKind::Attestation,
+            Self::Sboms => EvidenceKind::Sbom,
+        }
+    }
 }

@@ -59,6 +59,9 @@ impl PolicySet {
 
     /// Decides on `image`, from what was found about it. `now` is the time of the decision.
     ///
+    /// A requirement is met by claims that are there, each judged by itself, so more findings never make the verdict worse: whoever
+    /// looks for evidence in several places may stop at the first [`Verdict::Allow`].
+    ///
     /// The image's name selects the policies, its digest is what the evidence has to be about; the name under which the evidence was
     /// found does not matter.
     pub fn evaluate(&self, image: &PinnedRef, findings: &Findings, now: Timestamp) -> Decision {

@@ -22,6 +22,6 @@ pub use layout::{ArchiveMember, ArchiveStore, LayoutStore, index_archive};
 pub use limits::Limits;
 pub use options::{CredentialSource, RegistryOptions, Secret};
 pub use progress::{Direction, Progress, Transfer};
-pub use store::{BlobReader, ImageStore, Referrers, TagChange};
+pub use store::{BlobReader, FirstReferrers, ImageStore, Referrers, ReferrersPlace, TagChange};
 pub use stores::Stores;
 pub use touchmark_transport::{ClientOptions, PlainHttp, Proxies, RetryPolicy};

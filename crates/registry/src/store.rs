@@ -49,6 +49,25 @@ pub trait ImageStore: Send + Sync {
     /// Everything that refers to `subject`, by the referrers API and the fallback tag, whatever its artifact type.
     fn referrers(&self, subject: &PinnedRef) -> impl Future<Output = Result<Referrers, StoreError>> + Send;
 
+    /// What the first place to look has of that, for callers that can do with a part: the referrers API, or else the fallback
+    /// tag. [`FirstReferrers::rest`] says where the rest would be; [`Self::rest_of_referrers`] looks there.
+    fn first_referrers(
+        &self,
+        subject: &PinnedRef,
+    ) -> impl Future<Output = Result<FirstReferrers, StoreError>> + Send {
+        async { Ok(FirstReferrers { found: self.referrers(subject).await?, rest: None }) }
+    }
+
+    /// What [`Self::first_referrers`] left, in the place that it named.
+    fn rest_of_referrers(
+        &self,
+        subject: &PinnedRef,
+        rest: ReferrersPlace,
+    ) -> impl Future<Output = Result<Referrers, StoreError>> + Send {
+        let _ = rest;
+        self.referrers(subject)
+    }
+
     /// Stores a blob, unless it is there already.
     fn push_blob(
         &self,
@@ -120,4 +139,22 @@ pub struct Referrers {
     pub manifests: Vec<Descriptor>,
     /// Whether a limit cut the list off.
     pub truncated: bool,
+}
+
+/// The first part of what refers to an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstReferrers {
+    /// The part.
+    pub found: Referrers,
+    /// Where the rest may be; `None` when nowhere else.
+    pub rest: Option<ReferrersPlace>,
+}
+
+/// Where a registry keeps what refers to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferrersPlace {
+    /// The referrers API.
+    Api,
+    /// The fallback tag, named after the image's digest.
+    FallbackTag,
 }

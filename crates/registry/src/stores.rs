@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, PinnedRef, Tag};
 
 use crate::{
-    ArchiveStore, BlobReader, ImageStore, LayoutStore, Limits, Referrers, RegistryClient, RegistryOptions,
-    StoreError, TagChange,
+    ArchiveStore, BlobReader, FirstReferrers, ImageStore, LayoutStore, Limits, Referrers, ReferrersPlace,
+    RegistryClient, RegistryOptions, StoreError, TagChange,
 };
 
 /// All stores behind one: registries by one client, layouts and archives opened when first asked for and kept open. Cloning is
@@ -112,6 +112,18 @@ impl ImageStore for Stores {
 
     async fn referrers(&self, subject: &PinnedRef) -> Result<Referrers, StoreError> {
         at_place!(self, subject.name(), referrers(subject))
+    }
+
+    async fn first_referrers(&self, subject: &PinnedRef) -> Result<FirstReferrers, StoreError> {
+        at_place!(self, subject.name(), first_referrers(subject))
+    }
+
+    async fn rest_of_referrers(
+        &self,
+        subject: &PinnedRef,
+        rest: ReferrersPlace,
+    ) -> Result<Referrers, StoreError> {
+        at_place!(self, subject.name(), rest_of_referrers(subject, rest))
     }
 
     async fn push_blob(&self, name: &ImageName, blob: &Content) -> Result<(), StoreError> {

@@ -50,6 +50,19 @@ impl Findings {
         Self { subject, claims, rejected, searched, omitted }
     }
 
+    pub(crate) fn add_claims(&mut self, origin: &Origin, claims: Vec<Verified<Claim>>) {
+        self.claims.extend(claims.into_iter().map(|claim| Finding { origin: origin.clone(), claim }));
+    }
+
+    pub(crate) fn add_rejected(&mut self, rejected: Rejected) {
+        self.rejected.push(rejected);
+    }
+
+    pub(crate) fn add_places(&mut self, searched: Vec<Place>, omitted: Vec<Omission>) {
+        self.searched.extend(searched);
+        self.omitted.extend(omitted);
+    }
+
     /// The image that all of this is about.
     pub fn subject(&self) -> &PinnedRef {
         &self.subject

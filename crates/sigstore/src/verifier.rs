@@ -11,7 +11,7 @@ use touchmark_oci::{Digest, PinnedRef};
 use crate::bundle::wire_envelope;
 use crate::prove::{self, Broken, Exhibit};
 use crate::{
-    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, LegacyMaterial, Limits,
+    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Findings, LegacyMaterial, Limits,
     PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, TrustRoot,
     Verified, parse_statement,
 };
@@ -56,24 +56,27 @@ impl Verifier {
 
     /// Verifies every document: each becomes a claim (one for each known key that signed it) or a rejection.
     pub fn verify_all(&self, evidence: Evidence) -> Findings {
-        let Evidence { subject, items, searched, omitted } = evidence;
-        let mut claims = Vec::new();
-        let mut rejected = Vec::new();
+        let mut findings =
+            Findings::new(evidence.subject.clone(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        self.verify_more(&mut findings, evidence);
+        findings
+    }
+
+    /// Verifies more evidence about the image that `findings` are about, and adds what comes of it. What is about another image is
+    /// rejected, whatever image `evidence` says it was found for.
+    pub fn verify_more(&self, findings: &mut Findings, evidence: Evidence) {
+        let Evidence { subject: _, items, searched, omitted } = evidence;
         for item in items {
-            match self.verify(&item.document, &subject) {
-                Ok(found) => {
-                    claims.extend(
-                        found.into_iter().map(|claim| Finding { origin: item.origin.clone(), claim }),
-                    );
-                }
-                Err(rejection) => rejected.push(Rejected {
+            match self.verify(&item.document, findings.subject()) {
+                Ok(found) => findings.add_claims(&item.origin, found),
+                Err(rejection) => findings.add_rejected(Rejected {
                     alleged: Alleged::of(&item.document),
                     origin: item.origin,
                     rejection,
                 }),
             }
         }
-        Findings::new(subject, claims, rejected, searched, omitted)
+        findings.add_places(searched, omitted);
     }
 
     fn verify(&self, document: &Document, subject: &PinnedRef) -> Result<Vec<Verified<Claim>>, Rejection> {

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod registry;
-mod sigstore;
 
-pub use registry::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
-pub use sigstore::{Authority, Clock, Identity, Misbehaviour, Options, Sigstore};
+pub use registry::{Auth, FakeRegistry, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
+pub use touchmark_demo_sigstore::{
+    Authority, Clock, Fault, Identity, Misbehaviour, Options, Sigstore, SigstoreError,
+};

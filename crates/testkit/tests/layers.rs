@@ -18,7 +18,7 @@ const ROWS: [&[&str]; 9] = [
     &["touchmark-provenance", "touchmark-sbom"],
     &["touchmark-sigstore"],
     &["touchmark-policy"],
-    &["touchmark-transport"],
+    &["touchmark-transport", "touchmark-demo-sigstore"],
     &["touchmark-registry", "touchmark-sign"],
     &["touchmark-verify"],
     &["touchmark-cli", "touchmark-webhook"],
@@ -66,6 +66,17 @@ fn the_webhook_does_not_reach_signing() {
     let graph = everything();
     assert_eq!(graph.path("touchmark-webhook", "touchmark-sign"), None);
     assert!(graph.path("touchmark-cli", "touchmark-sign").is_some(), "the graph has no arrows at all");
+}
+
+#[test]
+fn only_the_command_line_and_tests_reach_the_demonstration() {
+    let reaching: Vec<String> = own_crates()
+        .normal
+        .iter()
+        .filter(|(_, uses)| uses.contains("touchmark-demo-sigstore"))
+        .map(|(user, _)| user.clone())
+        .collect();
+    assert_eq!(reaching, ["touchmark-cli", TESTKIT]);
 }
 
 /// Packages by name, with the names that each depends on.

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::sync::Semaphore;
 use touchmark_oci::{Content, Descriptor, Digest, Manifest, PinnedRef, Tag};
-use touchmark_registry::{ImageStore, StoreError};
+use touchmark_registry::{ImageStore, Referrers, StoreError};
 use touchmark_sigstore::storage::{Layer, find_layers, legacy_tags};
 use touchmark_sigstore::{Document, DocumentError, Evidence, EvidenceItem, Omission, Origin, Place};
 
@@ -19,8 +20,24 @@ pub struct Gathered {
     pub referrers: Vec<Descriptor>,
     /// The evidence.
     pub evidence: Evidence,
-    /// Bytes of documents read for it.
-    pub bytes: u64,
+}
+
+/// The evidence about one image with the bytes that it was read from.
+#[derive(Debug)]
+pub struct GatheredDocuments {
+    /// What was found.
+    pub documents: Vec<StoredDocument>,
+    /// What is there but was not read because a limit was reached.
+    pub omitted: Vec<Omission>,
+}
+
+/// A document, and how it is stored.
+#[derive(Debug)]
+pub struct StoredDocument {
+    /// What it is, or why it cannot be read.
+    pub item: EvidenceItem,
+    /// Its layer and bytes; `None` when they could not be had.
+    pub stored: Option<(Layer, Content)>,
 }
 
 /// All evidence about `subject` that the store has and the limits allow. The subject itself must be there, with the bytes that its
@@ -36,26 +53,41 @@ pub async fn gather<S: ImageStore>(
     subject: &PinnedRef,
     limits: &GatherLimits,
 ) -> Result<Gathered, VerifyError> {
-    let tags = legacy_tags(subject.digest())?;
-    let gatherer = Gatherer { store, subject, limits, shared: Mutex::default() };
-    let (subject_content, (referrers, referred), signatures, attestations) = tokio::try_join!(
-        store.fetch_manifest(subject),
-        gatherer.referrers(),
-        gatherer.legacy(&tags.signatures),
-        gatherer.legacy(&tags.attestations),
-    )?;
-    let searched =
-        vec![Place::Referrers, Place::LegacyTag(tags.signatures), Place::LegacyTag(tags.attestations)];
-    let items = [referred, signatures, attestations].into_iter().flatten().collect();
-    let Shared { bytes, omitted } = gatherer.into_shared();
-    let evidence = Evidence { subject: subject.clone(), items, searched, omitted };
-    Ok(Gathered { subject: subject_content, referrers, evidence, bytes })
+    let gatherer = Gatherer::new(store, subject, limits, Bytes::Forget);
+    let All { subject: subject_content, referrers, documents, searched } = gatherer.all().await?;
+    let items = documents.into_iter().map(|document| document.item).collect();
+    let evidence = Evidence { subject: subject.clone(), items, searched, omitted: gatherer.take_omitted() };
+    Ok(Gathered { subject: subject_content, referrers, evidence })
 }
 
-struct Gatherer<'a, S> {
+/// The same as [`gather`], with the bytes of every document, each fetched once.
+///
+/// # Errors
+/// As [`gather`].
+pub async fn gather_documents<S: ImageStore>(
+    store: &S,
+    subject: &PinnedRef,
+    limits: &GatherLimits,
+) -> Result<GatheredDocuments, VerifyError> {
+    let gatherer = Gatherer::new(store, subject, limits, Bytes::Keep);
+    let documents = gatherer.all().await?.documents;
+    Ok(GatheredDocuments { documents, omitted: gatherer.take_omitted() })
+}
+
+/// Whether the bytes of documents are wanted once they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bytes {
+    Keep,
+    Forget,
+}
+
+/// Reads the places where evidence is. The limits hold for all that one gatherer reads.
+pub(crate) struct Gatherer<'a, S> {
     store: &'a S,
     subject: &'a PinnedRef,
     limits: &'a GatherLimits,
+    bytes: Bytes,
+    requests: Semaphore,
     shared: Mutex<Shared>,
 }
 
@@ -66,10 +98,48 @@ struct Shared {
     omitted: Vec<Omission>,
 }
 
-impl<S: ImageStore> Gatherer<'_, S> {
+/// What is in all places.
+struct All {
+    subject: Content,
+    referrers: Vec<Descriptor>,
+    documents: Vec<StoredDocument>,
+    searched: Vec<Place>,
+}
+
+impl<'a, S: ImageStore> Gatherer<'a, S> {
+    pub(crate) fn new(store: &'a S, subject: &'a PinnedRef, limits: &'a GatherLimits, bytes: Bytes) -> Self {
+        let requests = Semaphore::new(limits.concurrency.max(1));
+        Self { store, subject, limits, bytes, requests, shared: Mutex::default() }
+    }
+
+    async fn all(&self) -> Result<All, VerifyError> {
+        let tags = legacy_tags(self.subject.digest())?;
+        let (subject, (referrers, referring), signatures, attestations) = tokio::try_join!(
+            self.subject(),
+            self.all_referrers(),
+            self.legacy(&tags.signatures),
+            self.legacy(&tags.attestations),
+        )?;
+        let documents = [referring, signatures, attestations].into_iter().flatten().collect();
+        let tags = [tags.signatures, tags.attestations].map(Place::LegacyTag);
+        let searched = [Place::Referrers].into_iter().chain(tags).collect();
+        Ok(All { subject, referrers, documents, searched })
+    }
+
+    /// The image's manifest.
+    pub(crate) async fn subject(&self) -> Result<Content, StoreError> {
+        self.store.fetch_manifest(self.subject).await
+    }
+
     /// The referrers, and the evidence among them.
-    async fn referrers(&self) -> Result<(Vec<Descriptor>, Vec<EvidenceItem>), StoreError> {
+    async fn all_referrers(&self) -> Result<(Vec<Descriptor>, Vec<StoredDocument>), StoreError> {
         let referrers = self.store.referrers(self.subject).await?;
+        let documents = self.referring(&referrers).await?;
+        Ok((referrers.manifests, documents))
+    }
+
+    /// The evidence in manifests that refer to the image.
+    pub(crate) async fn referring(&self, referrers: &Referrers) -> Result<Vec<StoredDocument>, StoreError> {
         let listed = referrers.manifests.len();
         if referrers.truncated || listed > self.limits.max_documents {
             self.omit(&Place::Referrers, listed.saturating_sub(self.limits.max_documents).max(1));
@@ -80,17 +150,21 @@ impl<S: ImageStore> Gatherer<'_, S> {
             .take(self.limits.max_documents)
             .map(|descriptor| descriptor.digest.clone())
             .collect();
-        let items = stream::iter(digests)
+        let documents = stream::iter(digests)
             .map(|digest| self.referrer(digest))
-            .buffered(self.limits.concurrency)
+            .buffered(self.limits.concurrency.max(1))
             .try_collect::<Vec<_>>()
             .await?;
-        Ok((referrers.manifests, items.into_iter().flatten().collect()))
+        Ok(documents.into_iter().flatten().collect())
     }
 
-    async fn referrer(&self, digest: Digest) -> Result<Vec<EvidenceItem>, StoreError> {
+    async fn referrer(&self, digest: Digest) -> Result<Vec<StoredDocument>, StoreError> {
         let referrer = self.subject.name().pin(digest.clone());
-        match self.store.fetch_manifest(&referrer).await {
+        let fetched = {
+            let _turn = self.requests.acquire().await;
+            self.store.fetch_manifest(&referrer).await
+        };
+        match fetched {
             Ok(manifest) => self.documents(&Place::Referrers, &manifest).await,
             Err(error) => {
                 let origin = Origin { place: Place::Referrers, manifest: digest.clone(), blob: digest };
@@ -99,7 +173,8 @@ impl<S: ImageStore> Gatherer<'_, S> {
         }
     }
 
-    async fn legacy(&self, tag: &Tag) -> Result<Vec<EvidenceItem>, StoreError> {
+    /// The evidence under a legacy tag.
+    pub(crate) async fn legacy(&self, tag: &Tag) -> Result<Vec<StoredDocument>, StoreError> {
         match self.store.fetch_tag(self.subject.name(), tag).await? {
             Some(manifest) => self.documents(&Place::LegacyTag(tag.clone()), &manifest).await,
             None => Ok(Vec::new()),
@@ -107,7 +182,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
     }
 
     /// The documents of one manifest of evidence. A manifest that is something else has none.
-    async fn documents(&self, place: &Place, content: &Content) -> Result<Vec<EvidenceItem>, StoreError> {
+    async fn documents(&self, place: &Place, content: &Content) -> Result<Vec<StoredDocument>, StoreError> {
         let manifest = match Manifest::parse(content, &touchmark_oci::Limits::default()) {
             Ok(Manifest::Image(manifest)) => manifest,
             Ok(Manifest::Index(_)) => return Ok(Vec::new()),
@@ -121,12 +196,12 @@ impl<S: ImageStore> Gatherer<'_, S> {
         if found.omitted > 0 {
             self.omit(place, found.omitted);
         }
-        let items = stream::iter(found.layers)
+        let documents = stream::iter(found.layers)
             .map(|layer| self.document(place, content.digest(), layer))
-            .buffered(self.limits.concurrency)
+            .buffered(self.limits.concurrency.max(1))
             .try_collect::<Vec<_>>()
             .await?;
-        Ok(items.into_iter().flatten().collect())
+        Ok(documents.into_iter().flatten().collect())
     }
 
     async fn document(
@@ -134,7 +209,7 @@ impl<S: ImageStore> Gatherer<'_, S> {
         place: &Place,
         manifest: &Digest,
         layer: Layer,
-    ) -> Result<Option<EvidenceItem>, StoreError> {
+    ) -> Result<Option<StoredDocument>, StoreError> {
         let blob = layer.descriptor.digest.clone();
         let origin = Origin { place: place.clone(), manifest: manifest.clone(), blob };
         let (size, limit) = (layer.descriptor.size, self.limits.max_document_bytes);
@@ -145,13 +220,18 @@ impl<S: ImageStore> Gatherer<'_, S> {
             self.omit(place, 1);
             return Ok(None);
         }
-        let content = match self.store.fetch_blob(self.subject.name(), &layer.descriptor, limit).await {
+        let fetched = {
+            let _turn = self.requests.acquire().await;
+            self.store.fetch_blob(self.subject.name(), &layer.descriptor, limit).await
+        };
+        let content = match fetched {
             Ok(content) => content,
             Err(error) => return unreadable(origin, error).map(Some),
         };
         let annotations = &layer.descriptor.annotations;
         let document = Document::read(layer.kind, content.bytes(), annotations, &self.limits.documents);
-        Ok(Some(EvidenceItem { origin, document }))
+        let stored = (self.bytes == Bytes::Keep).then_some((layer, content));
+        Ok(Some(StoredDocument { item: EvidenceItem { origin, document }, stored }))
     }
 
     /// Counts `bytes` against the limit of the image; false when there is no room.
@@ -182,13 +262,19 @@ impl<S: ImageStore> Gatherer<'_, S> {
         self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn into_shared(self) -> Shared {
-        self.shared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// What was not read since this was last asked.
+    pub(crate) fn take_omitted(&self) -> Vec<Omission> {
+        std::mem::take(&mut self.lock().omitted)
+    }
+
+    /// Bytes of documents read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.lock().bytes
     }
 }
 
 /// An error that says what the store has is a finding; any other says that the store could not be asked.
-fn unreadable(origin: Origin, error: StoreError) -> Result<EvidenceItem, StoreError> {
+fn unreadable(origin: Origin, error: StoreError) -> Result<StoredDocument, StoreError> {
     let reason = match error {
         StoreError::NotFound { .. } => DocumentError::Missing { digest: origin.blob.clone() },
         StoreError::Corrupt { source, .. } => DocumentError::Content(*source),
@@ -199,6 +285,6 @@ fn unreadable(origin: Origin, error: StoreError) -> Result<EvidenceItem, StoreEr
     Ok(malformed(origin, reason))
 }
 
-fn malformed(origin: Origin, reason: DocumentError) -> EvidenceItem {
-    EvidenceItem { origin, document: Document::malformed(reason) }
+fn malformed(origin: Origin, reason: DocumentError) -> StoredDocument {
+    StoredDocument { item: EvidenceItem { origin, document: Document::malformed(reason) }, stored: None }
 }

@@ -10,6 +10,7 @@ use touchmark_sigstore::{Evidence, Findings, TrustRoot, Verifier};
 
 use crate::evidence_cache::{EvidenceCache, Kept};
 use crate::gather::gather;
+use crate::search::Search;
 use crate::{CacheLimits, GatherLimits};
 
 /// Decides about images. Immutable: new policies or keys make a new one, which replaces the old one whole.
@@ -50,15 +51,18 @@ impl<S: ImageStore> ImageVerifier<S> {
 
     /// Resolves the reference once, and decides about the digest that it pointed at.
     ///
+    /// Evidence is looked for place by place, and no further once it allows the image: more evidence never turns an allowance into
+    /// anything else ([`PolicySet::evaluate`]). A warning and a denial are only given when all places have been read.
+    ///
     /// # Errors
     /// [`VerifyError`]: it could not be decided. Never an allowance.
     pub async fn decide(&self, image: &ImageRef) -> Result<Decision, VerifyError> {
         let pinned = self.store.resolve(image).await?;
         let Some(cache) = &self.cache else {
-            return Ok(self.decide_with_findings(&pinned).await?.0);
+            return Ok(self.evaluate(&pinned, &self.find(&pinned).await?.findings));
         };
         let (decision, kept) = self.decide_from(cache, &pinned).await?;
-        if decision.verdict() != Verdict::Deny || !cache.is_stale_for_denial(&kept) {
+        if !cache.is_stale_for(decision.verdict(), &kept) {
             return Ok(decision);
         }
         cache.forget(&pinned).await;
@@ -77,12 +81,17 @@ impl<S: ImageStore> ImageVerifier<S> {
         Ok(self.evaluate(&name.pin(pinned.digest().clone()), &findings))
     }
 
-    /// Decides about a digest, and gives what the decision was made from. Nothing is kept, and nothing kept is used.
+    /// Decides about a digest, and gives what the decision was made from: all that there is. Nothing is kept, and nothing kept is
+    /// used.
     ///
     /// # Errors
     /// [`VerifyError`], as [`Self::decide`].
     pub async fn decide_with_findings(&self, image: &PinnedRef) -> Result<(Decision, Findings), VerifyError> {
-        let (findings, _) = self.gather_and_verify(image).await?;
+        let findings = if self.is_about(image) {
+            self.verifier.verify_all(gather(&self.store, image, &self.limits).await?.evidence)
+        } else {
+            self.verifier.verify_all(Evidence::none(image.clone()))
+        };
         Ok((self.evaluate(image, &findings), findings))
     }
 
@@ -91,25 +100,47 @@ impl<S: ImageStore> ImageVerifier<S> {
         cache: &EvidenceCache,
         image: &PinnedRef,
     ) -> Result<(Decision, Kept), VerifyError> {
-        let kept = cache.findings(image, self.gather_and_verify(image)).await?;
-        Ok((self.evaluate(image, &kept.findings), kept))
+        let kept = cache.findings(image, self.find(image)).await?;
+        Ok((self.evaluate(image, &kept.found.findings), kept))
     }
 
-    /// The findings, and how many bytes of evidence they come from. Nobody is asked about an image that no policy is about:
-    /// nothing that could be found would change the decision.
-    async fn gather_and_verify(&self, image: &PinnedRef) -> Result<(Findings, u64), VerifyError> {
-        let mut policies = self.policies.policies().iter();
-        if !policies.any(|policy| policy.applies_to(image.name())) {
-            return Ok((self.verifier.verify_all(Evidence::none(image.clone())), 0));
+    /// Searches until the image is allowed, or to the end. Nobody is asked about an image that no policy is about: nothing that could
+    /// be found would change the decision.
+    async fn find(&self, image: &PinnedRef) -> Result<Found, VerifyError> {
+        let mut findings = self.verifier.verify_all(Evidence::none(image.clone()));
+        if !self.is_about(image) {
+            return Ok(Found { findings, bytes: 0, complete: true });
         }
+        let mut search = Search::new(&self.store, image, &self.limits)?;
         // On the heap: with a registry's requests in it the future is large, and it is held several layers up.
-        let gathered = Box::pin(gather(&self.store, image, &self.limits)).await?;
-        Ok((self.verifier.verify_all(gathered.evidence), gathered.bytes))
+        while let Some(evidence) = Box::pin(search.next()).await? {
+            self.verifier.verify_more(&mut findings, evidence);
+            if self.evaluate(image, &findings).verdict() == Verdict::Allow {
+                break;
+            }
+        }
+        Ok(Found { findings, bytes: search.bytes_read(), complete: search.is_complete() })
+    }
+
+    /// Whether any policy is.
+    fn is_about(&self, image: &PinnedRef) -> bool {
+        self.policies.policies().iter().any(|policy| policy.applies_to(image.name()))
     }
 
     fn evaluate(&self, image: &PinnedRef, findings: &Findings) -> Decision {
         self.policies.evaluate(image, findings, Timestamp::now())
     }
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What it proves.
+    pub(crate) findings: Findings,
+    /// Bytes of evidence that were read for it.
+    pub(crate) bytes: u64,
+    /// Whether all places were read.
+    pub(crate) complete: bool,
 }
 
 /// Why it could not be decided about an image. Never a denial, and never an allowance.

@@ -10,10 +10,11 @@ mod limits;
 mod policy_files;
 mod policy_tests;
 mod remove_evidence;
+mod search;
 
 pub use copy_evidence::{Copied, CopyError, CopyLimits, CopyOptions, Left, copy_with_evidence};
 pub use descend::{DescendError, descend};
-pub use gather::{Gathered, gather};
+pub use gather::{Gathered, GatheredDocuments, StoredDocument, gather, gather_documents};
 pub use image_verifier::{ImageVerifier, VerifyError};
 pub use kind::{EvidenceKind, predicate_type};
 pub use limits::{CacheLimits, GatherLimits};

@@ -6,13 +6,14 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GatherLimits {
-    /// Documents read per place: referrers, and layers of a legacy tag. cosign stops at 1,000 layers too.
+    /// Documents read per place: referrers by either way, and layers of a legacy tag. cosign stops at 1,000 layers too.
     pub max_documents: usize,
     /// Bytes of one document. 128 MiB, as cosign's `COSIGN_MAX_ATTACHMENT_SIZE`.
     pub max_document_bytes: u64,
     /// Bytes of all documents of one image.
     pub max_total_bytes: u64,
-    /// Documents fetched at the same time.
+    /// Manifests and documents of one image fetched at the same time: so many that an image has seldom more, and few beside the
+    /// 100 streams that servers allow one HTTP/2 connection at least (RFC 9113 §6.5.2).
     pub concurrency: usize,
     /// What one document may be made of.
     pub documents: touchmark_sigstore::Limits,
@@ -24,7 +25,7 @@ impl Default for GatherLimits {
             max_documents: 1000,
             max_document_bytes: 128 << 20,
             max_total_bytes: 512 << 20,
-            concurrency: 8,
+            concurrency: 32,
             documents: touchmark_sigstore::Limits::default(),
         }
     }

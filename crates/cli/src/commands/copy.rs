@@ -1,15 +1,14 @@
 //! `touchmark copy SRC DST`: an image with all its evidence, from any place to any other.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use touchmark_oci::ImageRef;
 use touchmark_registry::ImageStore as _;
-use touchmark_verify::EvidenceKind;
 
 use crate::arguments::ReportFormat;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::outcome::Outcome;
-use crate::transfer::transfer;
+use crate::transfer::{Only, transfer};
 
 /// Arguments of `copy`.
 #[derive(Debug, Args)]
@@ -38,17 +37,6 @@ pub(crate) struct CopyArgs {
     output: ReportFormat,
 }
 
-/// Evidence to copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Only {
-    /// Signatures
-    Signatures,
-    /// Signed statements
-    Attestations,
-    /// Unsigned SBOMs under the tag .sbom
-    Sboms,
-}
-
 /// Copies. A destination with a digest must have the source's.
 pub(crate) async fn run(args: CopyArgs, context: &Context) -> anyhow::Result<Outcome> {
     let image = context.stores().resolve(&args.source).await?;
@@ -59,17 +47,6 @@ pub(crate) async fn run(args: CopyArgs, context: &Context) -> anyhow::Result<Out
         )
         .into());
     }
-    let only = args.only.iter().map(|only| only.kind()).collect();
     let (name, tag) = (args.destination.name(), args.destination.tag());
-    transfer(context, &image, name, tag, only, args.output).await
-}
-
-impl Only {
-    fn kind(self) -> EvidenceKind {
-        match self {
-            Self::Signatures => EvidenceKind::Signature,
-            Self::Attestations => EvidenceKind::Attestation,
-            Self::Sboms => EvidenceKind::Sbom,
-        }
-    }
+    transfer(context, &image, name, tag, &args.only, args.output).await
 }

@@ -1,6 +1,6 @@
 //! `touchmark download signature|attestation|sbom IMAGE`: evidence as it is stored, unverified.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use touchmark_attestation::PredicateType;
-use touchmark_oci::{Descriptor, Digest, ImageRef, Limits, Manifest, PinnedRef, Platform};
+use touchmark_oci::{Descriptor, ImageRef, Limits, Manifest, PinnedRef, Platform};
 use touchmark_registry::ImageStore as _;
-use touchmark_sigstore::storage::{Layer, LayerKind, find_layers, legacy_tags};
+use touchmark_sigstore::storage::{LayerKind, legacy_tags};
 use touchmark_sigstore::{Document, SIGNATURE_ANNOTATION};
-use touchmark_verify::{EvidenceKind, GatherLimits, gather, predicate_type};
+use touchmark_verify::{EvidenceKind, GatherLimits, StoredDocument, gather_documents, predicate_type};
 
 use crate::context::Context;
 use crate::failure::Mistake;
@@ -100,56 +100,26 @@ async fn lines(
     context: &Context,
 ) -> anyhow::Result<Option<Vec<u8>>> {
     let limits = GatherLimits::default();
-    let evidence = gather(context.stores(), image, &limits).await?.evidence;
-    if !evidence.omitted.is_empty() {
+    let found = gather_documents(context.stores(), image, &limits).await?;
+    if !found.omitted.is_empty() {
         let message = format!("more is attached to {image} than is read at once");
         return Err(Mistake::new(message, "touchmark clean removes what is not wanted").into());
     }
-    let (mut manifests, mut readable) = (Vec::new(), HashSet::new());
-    for item in &evidence.items {
+    let mut text = Vec::new();
+    for StoredDocument { item, stored } in found.documents {
         if let Document::Malformed(error) = &item.document {
             context.warn(&format!("left out: {}: {error}", item.origin));
-        } else {
-            manifests.push(&item.origin.manifest);
-            readable.insert(&item.origin.blob);
         }
-    }
-    manifests.dedup();
-    let mut text = Vec::new();
-    for manifest in manifests {
-        for (layer, bytes) in layers(&image.name().pin(manifest.clone()), &readable, context).await? {
-            let annotations = &layer.descriptor.annotations;
-            let document = Document::read(layer.kind, &bytes, annotations, &limits.documents);
-            let typed = || predicate_type(&document, &limits.documents);
-            let fits = wanted.is_none_or(|wanted| typed().is_some_and(|found| found == wanted.uri()));
-            if EvidenceKind::of(&document, &limits.documents) == Some(kind) && fits {
-                text.extend(line(layer.kind, &bytes, annotations)?);
-                text.push(b'\n');
-            }
+        let fits = |wanted: &PredicateType| {
+            predicate_type(&item.document, &limits.documents).is_some_and(|found| found == wanted.uri())
+        };
+        let is_wanted = EvidenceKind::of(&item.document, &limits.documents) == Some(kind);
+        if let Some((layer, content)) = stored.filter(|_| is_wanted && wanted.is_none_or(fits)) {
+            text.extend(line(layer.kind, content.bytes(), &layer.descriptor.annotations)?);
+            text.push(b'\n');
         }
     }
     Ok((!text.is_empty()).then_some(text))
-}
-
-/// The documents that a manifest lists and that can be read.
-async fn layers(
-    manifest: &PinnedRef,
-    readable: &HashSet<&Digest>,
-    context: &Context,
-) -> anyhow::Result<Vec<(Layer, Vec<u8>)>> {
-    let content = context.stores().fetch_manifest(manifest).await?;
-    let parsed = Manifest::parse(&content, &Limits::default())
-        .with_context(|| format!("cannot read the manifest {manifest}"))?;
-    let Manifest::Image(parsed) = parsed else {
-        return Ok(Vec::new());
-    };
-    let mut read = Vec::new();
-    let listed = find_layers(&parsed, &GatherLimits::default().documents).layers;
-    for layer in listed.into_iter().filter(|layer| readable.contains(&layer.descriptor.digest)) {
-        let bytes = blob(manifest, &layer.descriptor, context).await?;
-        read.push((layer, bytes));
-    }
-    Ok(read)
 }
 
 async fn blob(manifest: &PinnedRef, blob: &Descriptor, context: &Context) -> anyhow::Result<Vec<u8>> {

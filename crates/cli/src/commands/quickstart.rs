@@ -3,10 +3,12 @@
 //! Every step calls what the command that it prints calls, and checks that the outcome is the one to expect.
 
 mod image;
+mod keyless;
 mod story;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,6 +17,7 @@ use touchmark_policy::{NamedSigner, Policy, PolicySet, Verdict};
 use touchmark_provenance::{BuildInputs, Platform, generate};
 use touchmark_sbom::{cyclonedx, spdx};
 use touchmark_sign::{EncryptedKey, KeyKind, PrivateKey, Signer};
+use touchmark_sigstore::TrustRoot;
 use touchmark_verify::{GatherLimits, ImageVerifier, load_policies};
 
 use self::story::Story;
@@ -36,6 +39,7 @@ const PASSWORD: &str = "quickstart";
 #[command(after_help = "\
 Examples:
   touchmark quickstart
+  touchmark quickstart --keyless-demo
   touchmark quickstart --image docker.io/library/alpine:3.20 --dir try")]
 pub(crate) struct QuickstartArgs {
     /// The image to take; a small one is shipped
@@ -44,6 +48,27 @@ pub(crate) struct QuickstartArgs {
     /// A new or empty directory to work in; a temporary one unless given
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Sign as an identity instead of with a key, with a Sigstore that runs in this process for as long as the story takes. What it
+    /// certifies proves nothing to anybody else
+    #[arg(long)]
+    keyless_demo: bool,
+}
+
+/// Who signs in the story, and how the printed commands say so.
+struct Way {
+    signing: Signing,
+    /// Whom the policy names.
+    who: &'static str,
+    /// What commands that sign begin with.
+    environment: &'static str,
+    /// Their flags.
+    sign_with: &'static str,
+    /// The further flags of commands that verify.
+    verify_with: &'static str,
+    /// The signer in the policy.
+    signer: String,
+    /// Whose certificates count.
+    trust_root: Option<Arc<TrustRoot>>,
 }
 
 /// Tells the story. It ends with 0 when every outcome is the one to expect.
@@ -56,16 +81,34 @@ pub(crate) async fn run(args: QuickstartArgs, context: &Context) -> anyhow::Resu
     let mut story = Story::new(context, dir, "app".parse()?);
     story.begin()?;
     let image = take_image(&mut story, &source, context).await?;
-    let signer = make_keys(&mut story)?;
-    let sbom = take_inventory(&mut story, &image, context).await?;
-    sign(&mut story, &image, &signer, context).await?;
-    attest(&mut story, &image, &signer, sbom, context).await?;
-    let policies = write_policy(&mut story)?;
-    verify(&mut story, &image, policies.clone(), context).await?;
-    tamper(&mut story, &image, policies, context).await?;
-    distrust(&mut story, &image, context).await?;
+    if args.keyless_demo {
+        keyless::tell(&mut story, &image, context).await?;
+    } else {
+        let way = make_keys(&mut story)?;
+        let sbom = take_inventory(&mut story, &image, context).await?;
+        sign(&mut story, &image, &way, context).await?;
+        attest_and_verify(&mut story, &image, &way, sbom, context).await?;
+        distrust(&mut story, &image, context).await?;
+    }
     story.end()?;
+    if args.keyless_demo {
+        story.note(keyless::AFTERWARDS)?;
+    }
     Ok(Outcome::Done)
+}
+
+/// What is the same whoever signed: the attestations, and the decisions about the image and a copy that was tampered with.
+async fn attest_and_verify(
+    story: &mut Story<'_>,
+    image: &PinnedRef,
+    way: &Way,
+    sbom: Vec<u8>,
+    context: &Context,
+) -> anyhow::Result<()> {
+    attest(story, image, way, sbom, context).await?;
+    let policies = write_policy(story, way)?;
+    verify(story, image, policies.clone(), way, context).await?;
+    tamper(story, image, policies, way, context).await
 }
 
 /// Kept afterwards: the printed commands work on it.
@@ -96,7 +139,7 @@ async fn take_image(
     Ok(copied)
 }
 
-fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signing> {
+fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Way> {
     let prefix = story.path("release");
     story.step(
         "Make a key to sign with",
@@ -104,7 +147,15 @@ fn make_keys(story: &mut Story<'_>) -> anyhow::Result<Signing> {
     )?;
     let key = write_key(&prefix)?;
     story.result(&format!("key {}", key.public_key().id()))?;
-    Ok(Signer::from(key).into())
+    Ok(Way {
+        signing: Signer::from(key).into(),
+        who: "that key",
+        environment: "COSIGN_PASSWORD=quickstart ",
+        sign_with: "--key release.key",
+        verify_with: "",
+        signer: "key: {file: release.pub}".to_owned(),
+        trust_root: None,
+    })
 }
 
 fn write_key(prefix: &Path) -> anyhow::Result<PrivateKey> {
@@ -147,14 +198,10 @@ async fn take_inventory(
     Ok(sbom)
 }
 
-async fn sign(
-    story: &mut Story<'_>,
-    image: &PinnedRef,
-    signer: &Signing,
-    context: &Context,
-) -> anyhow::Result<()> {
-    story.step("Sign it", &["COSIGN_PASSWORD=quickstart touchmark sign --key release.key oci:image:app"])?;
-    for attached in attach::sign(context, signer, image, &BTreeMap::new(), StorageFormat::Bundle).await? {
+async fn sign(story: &mut Story<'_>, image: &PinnedRef, way: &Way, context: &Context) -> anyhow::Result<()> {
+    let Way { environment, sign_with, signing, .. } = way;
+    story.step("Sign it", &[&format!("{environment}touchmark sign {sign_with} oci:image:app")])?;
+    for attached in attach::sign(context, signing, image, &BTreeMap::new(), StorageFormat::Bundle).await? {
         story.result(&format!("signature {} ({})", attached.manifest, attached.place))?;
     }
     Ok(())
@@ -163,43 +210,44 @@ async fn sign(
 async fn attest(
     story: &mut Story<'_>,
     image: &PinnedRef,
-    signer: &Signing,
+    way: &Way,
     sbom: Vec<u8>,
     context: &Context,
 ) -> anyhow::Result<()> {
+    let Way { environment, sign_with, signing, .. } = way;
     story.step(
         "Attest what is in it and how it was built",
         &[
-            "COSIGN_PASSWORD=quickstart touchmark attest --key release.key --type cyclonedx --predicate sbom.cdx.json oci:image:app",
-            "COSIGN_PASSWORD=quickstart touchmark provenance --builder local --attest --key release.key oci:image:app",
+            &format!("{environment}touchmark attest {sign_with} --type cyclonedx --predicate sbom.cdx.json oci:image:app"),
+            &format!("{environment}touchmark provenance --builder local --attest {sign_with} oci:image:app"),
         ],
     )?;
     let sbom = state(image, &"cyclonedx".parse()?, sbom)?;
-    for attached in attach::attest(context, signer, image, &sbom, StorageFormat::Bundle).await? {
+    for attached in attach::attest(context, signing, image, &sbom, StorageFormat::Bundle).await? {
         story.result(&format!("SBOM attestation {} ({})", attached.manifest, attached.place))?;
     }
     let subject = attach::subject(image);
     let inputs = BuildInputs { subjects: vec![subject], ..BuildInputs::default() };
     let provenance = generate(Platform::Local, &BTreeMap::new(), &inputs)?;
-    for attached in attach::attest(context, signer, image, &provenance, StorageFormat::Bundle).await? {
+    for attached in attach::attest(context, signing, image, &provenance, StorageFormat::Bundle).await? {
         story.result(&format!("provenance attestation {} ({})", attached.manifest, attached.place))?;
     }
     story.result(&format!("the provenance names the builder {}: somebody's machine", Platform::LOCAL_BUILDER))
 }
 
-fn write_policy(story: &mut Story<'_>) -> anyhow::Result<PolicySet> {
+fn write_policy(story: &mut Story<'_>, way: &Way) -> anyhow::Result<PolicySet> {
     let path = story.path("policy.yaml");
     story.step(
-        "Say what an image must have: a signature, an SBOM and provenance, all by that key",
+        &format!("Say what an image must have: a signature, an SBOM and provenance, all by {}", way.who),
         &["touchmark policy check policy.yaml"],
     )?;
-    write_new(&path, policy_text().as_bytes(), Readers::Anyone)?;
+    write_new(&path, policy_text(&way.signer).as_bytes(), Readers::Anyone)?;
     let policies = load_policies(&[path], &touchmark_policy::Limits::default())?;
     story.result("valid")?;
     Ok(PolicySet::new(policies)?)
 }
 
-fn policy_text() -> String {
+fn policy_text(signer: &str) -> String {
     format!(
         "\
 apiVersion: touchmark.dev/v1alpha1
@@ -212,8 +260,7 @@ spec:
     - glob: \"oci:**\"
   signers:
     - name: release
-      key:
-        file: release.pub
+      {signer}
   require:
     - name: signed
       signature:
@@ -226,9 +273,9 @@ spec:
       provenance:
         by: [release]
         builder:
-          id: {}
+          id: {builder}
 ",
-        Platform::LOCAL_BUILDER
+        builder = Platform::LOCAL_BUILDER
     )
 }
 
@@ -236,24 +283,27 @@ async fn verify(
     story: &mut Story<'_>,
     image: &PinnedRef,
     policies: PolicySet,
+    way: &Way,
     context: &Context,
 ) -> anyhow::Result<()> {
-    story.step("Verify it", &["touchmark verify --policy policy.yaml oci:image:app"])?;
-    decide(story, image, policies, Verdict::Allow, context).await
+    let command = format!("touchmark verify --policy policy.yaml{} oci:image:app", way.verify_with);
+    story.step("Verify it", &[&command])?;
+    decide(story, image, policies, way.trust_root.clone(), Verdict::Allow, context).await
 }
 
 async fn tamper(
     story: &mut Story<'_>,
     image: &PinnedRef,
     policies: PolicySet,
+    way: &Way,
     context: &Context,
 ) -> anyhow::Result<()> {
     story.step(
         "Tamper with a copy: make it run as root, and attach the signatures of the original",
-        &["touchmark verify --policy policy.yaml oci:tampered:app"],
+        &[&format!("touchmark verify --policy policy.yaml{} oci:tampered:app", way.verify_with)],
     )?;
     let tampered = image::tamper(image, &story.tampered_reference(), context).await?;
-    decide(story, &tampered, policies, Verdict::Deny, context).await
+    decide(story, &tampered, policies, way.trust_root.clone(), Verdict::Deny, context).await
 }
 
 async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -> anyhow::Result<()> {
@@ -267,7 +317,7 @@ async fn distrust(story: &mut Story<'_>, image: &PinnedRef, context: &Context) -
     )?;
     let other = write_key(&prefix)?;
     let policy = Policy::signed_by(vec![NamedSigner::of_key(other.public_key().clone())], BTreeMap::new());
-    decide(story, image, PolicySet::new(vec![policy])?, Verdict::Deny, context).await
+    decide(story, image, PolicySet::new(vec![policy])?, None, Verdict::Deny, context).await
 }
 
 /// Decides, shows the decision, and fails when it is not the one to expect.
@@ -275,10 +325,15 @@ async fn decide(
     story: &mut Story<'_>,
     image: &PinnedRef,
     policies: PolicySet,
+    trust_root: Option<Arc<TrustRoot>>,
     expected: Verdict,
     context: &Context,
 ) -> anyhow::Result<()> {
     let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
+    let verifier = match trust_root {
+        Some(trust_root) => verifier.with_trust_root(trust_root),
+        None => verifier,
+    };
     let decision = verifier.decide(&image.to_image_ref()).await?;
     story.decision(&decision)?;
     if decision.verdict() != expected {

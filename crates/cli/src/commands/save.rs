@@ -10,13 +10,14 @@ use crate::arguments::ReportFormat;
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::outcome::Outcome;
-use crate::transfer::transfer;
+use crate::transfer::{Only, transfer};
 
 /// Arguments of `save`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   touchmark save ghcr.io/acme/app:1.4 --dir app
+  touchmark save --only signatures,attestations ghcr.io/acme/app:1.4 --dir app
   touchmark verify --key release.pub oci:app
 
 The directory is an OCI image layout: referrers with their subject, legacy tags under their names.")]
@@ -27,6 +28,9 @@ pub(crate) struct SaveArgs {
     /// The layout; made where there is none, added to where there is one
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Save only this evidence with the image, and what refers to that
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Only>,
     /// How to write what was saved
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
@@ -46,6 +50,9 @@ pub(crate) struct LoadArgs {
     /// The layout
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// Load only this evidence with the image, and what refers to that
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Only>,
     /// How to write what was loaded
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
@@ -55,13 +62,13 @@ pub(crate) struct LoadArgs {
 pub(crate) async fn save(args: SaveArgs, context: &Context) -> anyhow::Result<Outcome> {
     let image = context.stores().resolve(&args.image).await?;
     let layout = layout(&args.dir)?;
-    transfer(context, &image, &layout, args.image.tag(), Vec::new(), args.output).await
+    transfer(context, &image, &layout, args.image.tag(), &args.only, args.output).await
 }
 
 /// Loads the image, blobs before the manifests that name them.
 pub(crate) async fn load(args: LoadArgs, context: &Context) -> anyhow::Result<Outcome> {
     let image = saved(&args, context).await?;
-    transfer(context, &image, args.image.name(), args.image.tag(), Vec::new(), args.output).await
+    transfer(context, &image, args.image.name(), args.image.tag(), &args.only, args.output).await
 }
 
 /// The image in the layout that is meant.

@@ -31,6 +31,15 @@ fn verify(registry: &FakeRegistry) -> Run {
     Stage::new().run(&format!("verify -o json --key {} {}/app:app", key_pair().1, registry.host()))
 }
 
+/// Answers so from now on. Tags with evidence are asked for once the registry has said that it has no referrers API.
+fn refuse(registry: &FakeRegistry, path: &str, fault: Fault) {
+    let tag = path == "/manifests/sha256-";
+    registry.set(|knobs| {
+        knobs.faults = vec![fault];
+        knobs.referrers = if tag { ReferrersApi::Absent } else { ReferrersApi::Served };
+    });
+}
+
 /// What `verify` must not say of evidence that it could not ask for.
 #[track_caller]
 fn says_nothing_about_evidence(run: &Run) {
@@ -61,8 +70,7 @@ fn a_registry_that_is_not_there_is_an_error_with_a_hint() {
 fn a_rate_limit_is_named_and_never_taken_for_an_absence() {
     let (_runtime, registry) = serving_signed();
     for path in ["/manifests/app", "/referrers/", "/manifests/sha256-", "/blobs/"] {
-        let fault = Fault::always(path, 429).header("retry-after", "3600");
-        registry.set(|knobs| knobs.faults = vec![fault]);
+        refuse(&registry, path, Fault::always(path, 429).header("retry-after", "3600"));
         let run = verify(&registry);
         says_nothing_about_evidence(&run);
         let error = &run.json()["results"][0]["error"];
@@ -70,7 +78,7 @@ fn a_rate_limit_is_named_and_never_taken_for_an_absence() {
         assert!(error["hint"].as_str().unwrap().contains("3600 seconds"), "{path}: {error:#}");
         tree(&registry).failed_with_hint(&["rate limited", "3600 seconds"]);
     }
-    registry.set(|knobs| knobs.faults.clear());
+    registry.set(|knobs| (knobs.faults, knobs.referrers) = (Vec::new(), ReferrersApi::Served));
     verify(&registry).done();
 }
 
@@ -85,7 +93,7 @@ fn a_rate_limit_that_passes_is_waited_for() {
 fn a_server_error_is_never_taken_for_an_absence() {
     let (_runtime, registry) = serving_signed();
     for (path, status) in [("/referrers/", 500), ("/manifests/sha256-", 403), ("/referrers/", 401)] {
-        registry.set(|knobs| knobs.faults = vec![Fault::always(path, status)]);
+        refuse(&registry, path, Fault::always(path, status));
         let run = verify(&registry);
         says_nothing_about_evidence(&run);
         assert!(run.json()["results"][0]["error"]["message"].is_string());

@@ -1,6 +1,8 @@
 //! Copying, saving, loading, downloading and removing evidence.
 
-use touchmark_testkit::{FakeRegistry, Fault, ReferrersApi};
+use std::collections::BTreeSet;
+
+use touchmark_testkit::{FakeRegistry, Fault, Knobs, ReferrersApi};
 
 use crate::stage::{Stage, assert_follows};
 
@@ -72,6 +74,43 @@ fn downloads_are_lines_of_what_is_stored() {
     stage.run(&["download", "sbom", IMAGE]).denied();
     stage.run(&["download", "attestation", IMAGE, "-o", "a.jsonl"]).ok();
     assert!(stage.read("a.jsonl").ends_with(b"}\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_fetches_nothing_twice() {
+    let stage = signed();
+    for referrers in [ReferrersApi::Served, ReferrersApi::Absent] {
+        let registry = FakeRegistry::start_with(Knobs { referrers, ..Knobs::default() }).await;
+        let there = format!("{}/prod/app:1.4", registry.host());
+        stage.run(&["copy", IMAGE, &there]).ok();
+        registry.forget_requests();
+        assert_eq!(stage.run(&["download", "signature", &there]).ok().stdout.lines().count(), 2);
+        let asked: Vec<String> =
+            registry.requests().into_iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
+        let each_once: BTreeSet<&String> = asked.iter().collect();
+        assert_eq!(each_once.len(), asked.len(), "{asked:#?}");
+    }
+}
+
+#[test]
+fn what_is_saved_and_loaded_can_be_chosen() {
+    let stage = signed();
+    let kinds = |image: &str| {
+        let tree = stage.run(&["tree", "-o", "json", image]).ok().json();
+        let attached = tree["attached"].as_array().unwrap().clone();
+        let documents = attached.iter().flat_map(|attached| attached["documents"].as_array().unwrap());
+        documents.map(|document| document["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    stage.run(&["save", "--only", "signatures", IMAGE, "--dir", "signatures"]).ok();
+    assert_eq!(kinds("oci:signatures"), ["signature", "signature"]);
+    stage.run(&["save", "--only", "attestations,sboms", IMAGE, "--dir", "others"]).ok();
+    assert_eq!(kinds("oci:others"), ["attestation"]);
+    stage.run(&["save", IMAGE, "--dir", "all"]).ok();
+    assert_eq!(kinds("oci:all").len(), 3);
+    stage.run(&["load", "oci:loaded", "--only", "attestations", "--dir", "all"]).ok();
+    assert_eq!(kinds("oci:loaded"), ["attestation"]);
+    stage.run(&["load", "oci:bare", "--only", "sboms", "--dir", "all"]).ok();
+    assert_eq!(kinds("oci:bare"), [""; 0]);
 }
 
 #[test]

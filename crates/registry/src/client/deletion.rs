@@ -8,7 +8,7 @@ use touchmark_transport::{Method, Request, StatusCode};
 
 use super::RegistryClient;
 use super::auth::Scopes;
-use super::referrers::{fallback_tag, without_entry};
+use super::referrers::{fallback_tag, lists_nothing, without_entry};
 use crate::{At, Operation, StoreError};
 
 impl RegistryClient {
@@ -51,12 +51,34 @@ impl RegistryClient {
         subject: &Digest,
         at: &At,
     ) -> Result<(), StoreError> {
-        let repository = self.repository(manifest.name(), at)?;
+        let (name, digest) = (manifest.name(), manifest.digest());
+        let repository = self.repository(name, at)?;
         let tag = fallback_tag(subject, at)?;
-        if self.manifest_by_tag(&repository, &tag, at).await?.is_none() {
-            return Ok(());
+        let mut deleted = None;
+        while let Some(index) = self.manifest_by_tag(&repository, &tag, at).await? {
+            // A registry that still shows what it has deleted will not show another list sooner for being asked again.
+            if deleted.as_ref() == Some(index.digest()) {
+                break;
+            }
+            let is_last = lists_nothing(&without_entry(Some(&index), digest, at)?.manifest, at)?;
+            if !is_last || !self.delete_list(&name.pin(index.digest().clone()), at).await? {
+                return self
+                    .change_tag(name, &tag, &|index| without_entry(index, digest, at))
+                    .await
+                    .map(|_| ());
+            }
+            deleted = Some(index.digest().clone());
         }
-        let digest = manifest.digest();
-        self.change_tag(manifest.name(), &tag, &|index| without_entry(index, digest, at)).await.map(|_| ())
+        Ok(())
+    }
+
+    /// Deletes a list that would be empty, by the digest that it was read with: a list that another writer put in its place since
+    /// has another digest, and stays. `false` where the registry does not delete it.
+    async fn delete_list(&self, index: &PinnedRef, at: &At) -> Result<bool, StoreError> {
+        match self.delete_by_digest(index, at).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Undeletable { .. } | StoreError::Rejected { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

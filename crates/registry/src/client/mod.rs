@@ -9,7 +9,7 @@ mod referrers;
 mod repository;
 mod tags;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use serde::Deserialize;
@@ -19,11 +19,11 @@ use touchmark_transport::{Answer, Client, RedactedUrl, Request, Response, Transp
 pub(crate) use blobs::broken;
 pub use credentials::CredentialError;
 pub(crate) use manifests::own_type;
-pub(crate) use referrers::{entry_of, fallback_tag, without_entry};
+pub(crate) use referrers::{entry_of, fallback_tag, lists_nothing, without_entry};
 
 use crate::{
-    At, BlobReader, CredentialSource, ErrorCode, ImageStore, Operation, Referrers, RegistryOptions,
-    StoreError, TagChange, Unavailable,
+    At, BlobReader, CredentialSource, ErrorCode, FirstReferrers, ImageStore, Operation, Referrers,
+    ReferrersPlace, RegistryOptions, StoreError, TagChange, Unavailable,
 };
 use auth::{Scopes, Session};
 use credentials::Credential;
@@ -44,6 +44,8 @@ struct Shared {
     turns: tags::Turns,
     /// Registries known to serve the referrers API.
     referrers_api: Mutex<HashMap<String, bool>>,
+    /// Registries that last said that they have no referrers API: where to look first, never that there is nothing.
+    without_api: Mutex<HashSet<String>>,
 }
 
 impl RegistryClient {
@@ -60,6 +62,7 @@ impl RegistryClient {
             session: Session::default(),
             turns: tags::Turns::default(),
             referrers_api: Mutex::default(),
+            without_api: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), source, credentials: Arc::default() })
     }
@@ -205,6 +208,18 @@ impl ImageStore for RegistryClient {
 
     async fn referrers(&self, subject: &PinnedRef) -> Result<Referrers, StoreError> {
         self.all_referrers(subject).await
+    }
+
+    async fn first_referrers(&self, subject: &PinnedRef) -> Result<FirstReferrers, StoreError> {
+        self.referrers_by_one_way(subject).await
+    }
+
+    async fn rest_of_referrers(
+        &self,
+        subject: &PinnedRef,
+        rest: ReferrersPlace,
+    ) -> Result<Referrers, StoreError> {
+        self.referrers_at(subject, rest).await
     }
 
     async fn push_blob(&self, name: &ImageName, blob: &Content) -> Result<(), StoreError> {

@@ -3,10 +3,10 @@
 //! [distribution-spec 1.1, "Listing
 //! Referrers"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers) and
 //! ["Referrers Tag
-//! Schema"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema). Both are
-//! always read, because clients disagree about which of them a registry has, and evidence written by one must be found
-//! by the other. Only "no such thing" leads from one to the other: a registry that is busy or refuses has not said that
-//! there are none.
+//! Schema"](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema). Whoever wants
+//! all gets both, because clients disagree about which of them a registry has, and evidence written by one must be found
+//! by the other; whoever can do with a part gets one, and is told that there is another. Only "no such thing" leads from
+//! one to the other: a registry that is busy or refuses has not said that there are none.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,9 @@ use super::RegistryClient;
 use super::auth::{Scopes, lock};
 use super::repository::Repository;
 use crate::challenge::next_link;
-use crate::{At, Limits, Operation, Referrers, ResponseFault, StoreError, TagChange};
+use crate::{
+    At, FirstReferrers, Limits, Operation, Referrers, ReferrersPlace, ResponseFault, StoreError, TagChange,
+};
 
 /// A list under construction: each manifest once, no more than the limit.
 struct Collected<'a> {
@@ -67,6 +69,60 @@ impl RegistryClient {
             collected.add(part.manifests);
         }
         Ok(collected.found)
+    }
+
+    /// By the API, or where there is none by the fallback tag. A registry that lately said that it has none is asked for the
+    /// tag at once, and the API is left for later: it may have got one since.
+    pub(super) async fn referrers_by_one_way(
+        &self,
+        subject: &PinnedRef,
+    ) -> Result<FirstReferrers, StoreError> {
+        let at = At::new(Operation::ListReferrers, subject);
+        let repository = self.repository(subject.name(), &at)?;
+        let tag = fallback_tag(subject.digest(), &at)?;
+        let known_without = lock(&self.shared.without_api).contains(&repository.registry);
+        if known_without {
+            let found = self.by_tag(&repository, &tag, &at).await?;
+            return Ok(FirstReferrers { found, rest: Some(ReferrersPlace::Api) });
+        }
+        if let Some(found) = self.by_api_remembering(&repository, subject.digest(), &at).await? {
+            return Ok(FirstReferrers { found, rest: Some(ReferrersPlace::FallbackTag) });
+        }
+        Ok(FirstReferrers { found: self.by_tag(&repository, &tag, &at).await?, rest: None })
+    }
+
+    pub(super) async fn referrers_at(
+        &self,
+        subject: &PinnedRef,
+        place: ReferrersPlace,
+    ) -> Result<Referrers, StoreError> {
+        let at = At::new(Operation::ListReferrers, subject);
+        let repository = self.repository(subject.name(), &at)?;
+        match place {
+            ReferrersPlace::Api => {
+                let found = self.by_api_remembering(&repository, subject.digest(), &at).await?;
+                Ok(found.unwrap_or_else(none))
+            }
+            ReferrersPlace::FallbackTag => {
+                self.by_tag(&repository, &fallback_tag(subject.digest(), &at)?, &at).await
+            }
+        }
+    }
+
+    async fn by_api_remembering(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        at: &At,
+    ) -> Result<Option<Referrers>, StoreError> {
+        let found = self.by_api(repository, subject, at).await?;
+        let mut without_api = lock(&self.shared.without_api);
+        match &found {
+            Some(_) => without_api.remove(&repository.registry),
+            None => without_api.insert(repository.registry.clone()),
+        };
+        drop(without_api);
+        Ok(found)
     }
 
     /// By the API; `None` when the registry has none.
@@ -271,6 +327,11 @@ fn with_entry(
         return Err(StoreError::TooLarge { at: at.clone(), size, limit });
     }
     Ok(TagChange { manifest, blobs: Vec::new() })
+}
+
+/// Whether an index has no entries.
+pub(crate) fn lists_nothing(index: &Content, at: &At) -> Result<bool, StoreError> {
+    Ok(entries(index, at)?.is_empty())
 }
 
 /// The index without the entry for `digest`, as it came but for that.

@@ -16,7 +16,7 @@ use touchmark_oci::{Content, Descriptor, Digest, ImageName, ImageRef, Manifest, 
 pub use archive::{ArchiveMember, index_archive};
 
 use crate::checked::CheckedReader;
-use crate::client::{broken, entry_of, fallback_tag, without_entry};
+use crate::client::{broken, entry_of, fallback_tag, lists_nothing, without_entry};
 use crate::{At, BlobReader, ImageStore, Limits, Operation, Referrers, StoreError, TagChange};
 use files::{FileError, Files, Opened};
 use reader::{Reader, blob_path};
@@ -50,6 +50,16 @@ impl LayoutStore {
         } else {
             Err(StoreError::WrongStore { at: at.clone() })
         }
+    }
+
+    /// Removes the entries for a manifest.
+    async fn remove(&self, manifest: &Digest, at: &At) -> Result<(), StoreError> {
+        let (reader, digest, inner) = (Arc::clone(&self.reader), manifest.clone(), at.clone());
+        blocking(at, move || {
+            let held = reader.lock(&inner)?;
+            reader.remove_manifest(&held, &digest, &inner)
+        })
+        .await
     }
 
     /// Writes a manifest under the lock that the caller holds, with the entry that `index.json` has for it.
@@ -283,16 +293,12 @@ impl ImageStore for LayoutStore {
     ) -> Result<(), StoreError> {
         let at = At::new(Operation::Delete, manifest);
         self.check_name(manifest.name(), &at)?;
-        let (reader, digest, inner) = (Arc::clone(&self.reader), manifest.digest().clone(), at.clone());
-        blocking(&at, move || {
-            let held = reader.lock(&inner)?;
-            reader.remove_manifest(&held, &digest, &inner)
-        })
-        .await?;
+        self.remove(manifest.digest(), &at).await?;
         let Some(subject) = subject else { return Ok(()) };
         let tag = fallback_tag(subject, &at)?;
-        if self.fetch_tag(manifest.name(), &tag).await?.is_none() {
-            return Ok(());
+        let Some(index) = self.fetch_tag(manifest.name(), &tag).await? else { return Ok(()) };
+        if lists_nothing(&without_entry(Some(&index), manifest.digest(), &at)?.manifest, &at)? {
+            return self.remove(index.digest(), &at).await;
         }
         let change = |index: Option<&Content>| without_entry(index, manifest.digest(), &at);
         self.update_tag(manifest.name(), &tag, &change).await.map(|_| ())

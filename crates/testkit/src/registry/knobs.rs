@@ -1,7 +1,11 @@
 //! What a [`FakeRegistry`](super::FakeRegistry) can be told.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Barrier;
+use touchmark_demo_sigstore::Fault;
 
 /// How a [`FakeRegistry`](super::FakeRegistry) behaves.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct Knobs {
     pub overwrites: HashMap<String, VecDeque<Vec<u8>>>,
     /// How long every answer takes.
     pub delay: Duration,
+    /// Requests that are answered together or never.
+    pub meetings: Vec<Meeting>,
 }
 
 impl Default for Knobs {
@@ -47,6 +53,7 @@ impl Default for Knobs {
             redirect_blobs: None,
             overwrites: HashMap::new(),
             delay: Duration::ZERO,
+            meetings: Vec::new(),
         }
     }
 }
@@ -84,53 +91,17 @@ pub enum Auth {
     },
 }
 
-/// An answer to give instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Of requests with this method, or any.
-    pub method: Option<String>,
-    /// Of requests whose path has this in it.
-    pub path: String,
-    /// The status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: String,
-    /// How often; `u32::MAX` for always.
-    pub times: u32,
+/// Requests that wait until so many of them are there. A client that asks one after the other waits for ever.
+#[derive(Debug, Clone)]
+pub struct Meeting {
+    pub(super) path: String,
+    pub(super) all_there: Arc<Barrier>,
 }
 
-impl Fault {
-    /// A status, always.
-    pub fn always(path: &str, status: u16) -> Self {
-        Self::times(path, status, u32::MAX)
-    }
-
-    /// A status, some times.
-    pub fn times(path: &str, status: u16, times: u32) -> Self {
-        Self { method: None, path: path.to_owned(), status, headers: Vec::new(), body: String::new(), times }
-    }
-
-    /// Only for requests with this method.
-    #[must_use]
-    pub fn on(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
-        self
-    }
-
-    /// With a header.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a body.
-    #[must_use]
-    pub fn body(mut self, body: &str) -> Self {
-        self.body = body.to_owned();
-        self
+impl Meeting {
+    /// Of `count` requests whose path has this in it.
+    pub fn of(count: usize, path: &str) -> Self {
+        Self { path: path.to_owned(), all_there: Arc::new(Barrier::new(count)) }
     }
 }
 

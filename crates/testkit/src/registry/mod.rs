@@ -5,24 +5,25 @@
 
 mod auth;
 mod knobs;
-pub(crate) mod tamper;
-pub(crate) mod wire;
+mod tamper;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
+use touchmark_demo_sigstore::serving::{Answer, lock, respond, take_fault};
 use touchmark_oci::{Digest, ImageName, media_type};
 
-pub use knobs::{Auth, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
+pub use knobs::{Auth, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 
 use tamper::tampered_with;
-use wire::{Answer, Asked, error, pairs, respond};
+use wire::{Asked, error, pairs};
 
 /// A registry that serves until it is dropped.
 pub struct FakeRegistry {
@@ -36,6 +37,32 @@ struct Shared {
     knobs: Mutex<Knobs>,
     contents: Mutex<Contents>,
     requests: Mutex<Vec<Recorded>>,
+    crowd: Mutex<Crowd>,
+}
+
+/// How many requests are being answered, and were at most.
+#[derive(Default)]
+struct Crowd {
+    now: usize,
+    peak: usize,
+}
+
+/// A request that is being answered.
+struct Present<'a>(&'a Mutex<Crowd>);
+
+impl<'a> Present<'a> {
+    fn count(crowd: &'a Mutex<Crowd>) -> Self {
+        let mut counted = lock(crowd);
+        counted.now += 1;
+        counted.peak = counted.peak.max(counted.now);
+        Self(crowd)
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        lock(self.0).now -= 1;
+    }
 }
 
 #[derive(Default)]
@@ -70,6 +97,7 @@ impl FakeRegistry {
             knobs: Mutex::new(knobs),
             contents: Mutex::default(),
             requests: Mutex::default(),
+            crowd: Mutex::default(),
         });
         let router =
             Router::new().fallback(answer).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&state));
@@ -108,9 +136,15 @@ impl FakeRegistry {
             .count()
     }
 
+    /// How many requests it was answering at the same time, at most.
+    pub fn peak(&self) -> usize {
+        lock(&self.state.crowd).peak
+    }
+
     /// Forgets what it was asked.
     pub fn forget_requests(&self) {
         lock(&self.state.requests).clear();
+        lock(&self.state.crowd).peak = 0;
     }
 
     /// Keeps a blob.
@@ -167,10 +201,6 @@ impl Contents {
     }
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 async fn answer(
     State(state): State<Arc<Shared>>,
     method: Method,
@@ -188,10 +218,8 @@ async fn answer(
         query: uri.query().unwrap_or_default().to_owned(),
         authorization: asked.header("authorization").map(str::to_owned),
     });
-    let delay = lock(&state.knobs).delay;
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
+    let _present = Present::count(&state.crowd);
+    state.pause(&asked).await;
     if let Some(fault) = state.fault(&asked) {
         return fault;
     }
@@ -206,6 +234,16 @@ async fn answer(
 }
 
 impl Shared {
+    async fn pause(&self, asked: &Asked) {
+        let Knobs { delay, meetings, .. } = lock(&self.knobs).clone();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        for meeting in meetings.iter().filter(|meeting| asked.path.contains(&meeting.path)) {
+            meeting.all_there.wait().await;
+        }
+    }
+
     fn fault(&self, asked: &Asked) -> Option<Answer> {
         take_fault(&mut lock(&self.knobs).faults, asked.method.as_str(), &asked.path)
     }
@@ -412,21 +450,6 @@ impl Shared {
         }
         answer
     }
-}
-
-/// The answer of the first fault that matches, which has then happened once.
-pub(crate) fn take_fault(faults: &mut [Fault], method: &str, path: &str) -> Option<Answer> {
-    let fault = faults.iter_mut().find(|fault| {
-        fault.times > 0
-            && path.contains(&fault.path)
-            && fault.method.as_deref().is_none_or(|only| only == method)
-    })?;
-    if fault.times != u32::MAX {
-        fault.times -= 1;
-    }
-    let headers: Vec<(&str, String)> =
-        fault.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    Some(respond(fault.status, &headers, fault.body.clone()))
 }
 
 /// A manifest as the referrers API lists it, if it has that subject.

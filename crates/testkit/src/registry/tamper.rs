@@ -1,11 +1,11 @@
 //! What is done to bodies on their way out.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::Response;
+use touchmark_demo_sigstore::serving::{Answer, breaking_off};
 use touchmark_oci::Digest;
 
 use super::Tamper;
-use super::wire::Answer;
 
 pub(super) async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
     let (mut parts, body) = answer.into_parts();
@@ -35,19 +35,4 @@ pub(super) async fn tampered_with(answer: Answer, tamper: &Tamper) -> Answer {
     }
     parts.headers.remove("content-length");
     Response::from_parts(parts, Body::from(bytes))
-}
-
-/// All bytes and then an error, late enough that the bytes are on their way.
-pub(crate) fn breaking_off(
-    bytes: Vec<u8>,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    futures_util::stream::unfold(Some(bytes), |bytes| async move {
-        match bytes {
-            Some(bytes) => Some((Ok(Bytes::from(bytes)), None)),
-            None => {
-                tokio::task::yield_now().await;
-                Some((Err(std::io::Error::other("broken off")), None))
-            }
-        }
-    })
 }

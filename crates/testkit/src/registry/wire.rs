@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Method, Response, StatusCode};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method};
 use serde_json::json;
-
-pub(crate) type Answer = Response<Body>;
+use touchmark_demo_sigstore::serving::{Answer, respond};
 
 /// A request, taken apart.
 pub(super) struct Asked {
@@ -26,17 +25,6 @@ impl Asked {
 
 pub(super) fn error(status: u16, code: &str) -> Answer {
     respond(status, &[], json!({"errors": [{"code": code, "message": ""}]}).to_string())
-}
-
-pub(crate) fn respond(status: u16, headers: &[(&str, String)], body: impl Into<Body>) -> Answer {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) = (axum::http::HeaderName::try_from(*name), value.parse()) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }
 
 /// The pairs of a query or form.

@@ -28,6 +28,20 @@ async fn requests_for_one_digest_share_one_gathering() {
 }
 
 #[tokio::test]
+async fn who_gives_up_takes_nobody_elses_answer_away() {
+    let stage = Stage::new().await;
+    let signer = signer();
+    stage.sign(&signer).await;
+    stage.registry.set(|knobs| knobs.delay = Duration::from_millis(50));
+    let verifier = stage.verifier(&signer).with_cache(&CacheLimits::default());
+    let image = stage.image.to_image_ref();
+    let impatient = tokio::time::timeout(Duration::from_millis(20), verifier.decide(&image));
+    let (gone, stayed) = tokio::join!(impatient, verifier.decide(&image));
+    assert!(gone.is_err());
+    assert_eq!(stayed.unwrap().verdict(), Verdict::Allow);
+}
+
+#[tokio::test]
 async fn an_error_is_not_kept() {
     let stage = Stage::new().await;
     let signer = signer();

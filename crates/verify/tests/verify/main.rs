@@ -4,5 +4,6 @@
 mod cached;
 mod decided;
 mod moved;
+mod requests;
 mod shipped;
 mod stage;

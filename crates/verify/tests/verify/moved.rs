@@ -199,6 +199,76 @@ async fn removal_takes_what_was_asked_for_and_leaves_the_rest() {
     }
 }
 
+fn listed(stage: &Stage) -> Option<usize> {
+    let tag = touchmark_oci::Tag::for_digest(stage.image.digest(), "").unwrap();
+    let index: serde_json::Value =
+        serde_json::from_slice(&stage.registry.tag("acme/app", tag.as_str())?).unwrap();
+    Some(index.get("manifests")?.as_array().unwrap().len())
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_is_not_left_behind() {
+    let stage = Stage::with(without_api()).await;
+    let signer = signer();
+    stage.sign(&signer).await;
+    stage.attest(&signer, TYPE).await;
+    let found = find_removable(&stage.stores, &stage.image, &EvidenceKind::ALL).await.unwrap().found;
+    remove(&stage.stores, &found[0]).await.unwrap();
+    assert_eq!(listed(&stage), Some(1));
+    remove(&stage.stores, &found[1]).await.unwrap();
+    assert_eq!(listed(&stage), None);
+    // The entry of evidence that somebody deleted before: the list goes all the same.
+    stage.sign(&signer).await;
+    let found = find_removable(&stage.stores, &stage.image, &EvidenceKind::ALL).await.unwrap().found;
+    stage.registry.set(|knobs| {
+        let path = format!("/manifests/{}", found[0].manifest);
+        knobs.faults.push(Fault::times(&path, 404, 1).on("DELETE"));
+    });
+    remove(&stage.stores, &found[0]).await.unwrap();
+    assert_eq!(listed(&stage), None);
+}
+
+#[tokio::test]
+async fn a_list_that_a_registry_does_not_delete_is_left_empty() {
+    let stage = Stage::with(without_api()).await;
+    stage.sign(&signer()).await;
+    let found = find_removable(&stage.stores, &stage.image, &EvidenceKind::ALL).await.unwrap().found;
+    let tag = touchmark_oci::Tag::for_digest(stage.image.digest(), "").unwrap();
+    let list = stage.stores.fetch_tag(stage.image.name(), &tag).await.unwrap().unwrap();
+    let path = format!("/manifests/{}", list.digest());
+    stage.registry.set(|knobs| knobs.faults.push(Fault::always(&path, 405).on("DELETE")));
+    remove(&stage.stores, &found[0]).await.unwrap();
+    assert_eq!(listed(&stage), Some(0));
+    // One that refuses everything decides for itself what that means.
+    stage.sign(&signer()).await;
+    let found = find_removable(&stage.stores, &stage.image, &EvidenceKind::ALL).await.unwrap().found;
+    let list = stage.stores.fetch_tag(stage.image.name(), &tag).await.unwrap().unwrap();
+    let path = format!("/manifests/{}", list.digest());
+    stage.registry.set(|knobs| knobs.faults.push(Fault::always(&path, 503).on("DELETE")));
+    let error = remove(&stage.stores, &found[0]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert_eq!(listed(&stage), Some(1));
+}
+
+#[tokio::test]
+async fn a_layouts_list_of_nothing_goes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = ImageName::Layout(dir.path().join("saved").display().to_string());
+    let stage = Stage::new().await;
+    stage.sign(&signer()).await;
+    copy_to(&stage, &layout, &CopyOptions::default()).await.unwrap();
+    let image = layout.pin(stage.image.digest().clone());
+    let referrers = stage.stores.referrers(&image).await.unwrap().manifests;
+    // As other tools write it into layouts.
+    let tag = touchmark_oci::Tag::for_digest(image.digest(), "").unwrap();
+    let list = ImageIndex::new(referrers.clone()).to_content();
+    stage.stores.push_manifest(&layout, &list, Some(&tag)).await.unwrap();
+    let evidence = layout.pin(referrers[0].digest.clone());
+    stage.stores.delete_manifest(&evidence, Some(image.digest())).await.unwrap();
+    assert_eq!(stage.stores.fetch_tag(&layout, &tag).await.unwrap(), None);
+    assert_eq!(stage.stores.referrers(&image).await.unwrap().manifests, []);
+}
+
 #[tokio::test]
 async fn the_image_itself_is_never_removed() {
     let stage = Stage::new().await;

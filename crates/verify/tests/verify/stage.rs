@@ -28,12 +28,7 @@ impl Stage {
     pub(crate) async fn with(knobs: Knobs) -> Self {
         let registry = FakeRegistry::start_with(knobs).await;
         let name = registry.name("acme/app");
-        let mut options = RegistryOptions {
-            credentials: touchmark_registry::CredentialSource::Anonymous,
-            ..RegistryOptions::default()
-        };
-        options.http.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-        let stores = Stores::new(options).unwrap();
+        let stores = stores();
         let config = Content::new(media_type::OCI_CONFIG, b"{}".to_vec());
         stores.push_blob(&name, &config).await.unwrap();
         let subject = ImageManifest::new(config.descriptor().clone(), Vec::new()).to_content();
@@ -84,16 +79,64 @@ impl Stage {
         self.registry.put_manifest("acme/app", None, manifest.media_type(), manifest.bytes());
     }
 
+    /// Attaches a bundle the way a registry that lists by itself has it, with no fallback tag.
+    pub(crate) fn attach_unlisted(&self, bundle: Vec<u8>) {
+        let stored = store_bundle(bundle, self.subject.descriptor(), None, &Limits::default()).unwrap();
+        for blob in &stored.blobs {
+            self.registry.put_blob("acme/app", blob.bytes());
+        }
+        let manifest = stored.manifest;
+        self.registry.put_manifest("acme/app", None, manifest.media_type(), manifest.bytes());
+    }
+
     /// A verifier that wants a signature by `signer`.
     pub(crate) fn verifier(&self, signer: &Signer) -> ImageVerifier<Stores> {
         self.verifier_within(signer, GatherLimits::default())
     }
 
     pub(crate) fn verifier_within(&self, signer: &Signer, limits: GatherLimits) -> ImageVerifier<Stores> {
-        let policy =
-            Policy::signed_by(vec![NamedSigner::of_key(signer.public_key().clone())], BTreeMap::new());
-        ImageVerifier::new(self.stores.clone(), PolicySet::new(vec![policy]).unwrap(), limits)
+        ImageVerifier::new(self.stores.clone(), PolicySet::new(vec![signed_by(signer)]).unwrap(), limits)
     }
+
+    /// A verifier that wants a signature by each.
+    pub(crate) fn verifier_of_both(&self, one: &Signer, other: &Signer) -> ImageVerifier<Stores> {
+        let text = "apiVersion: touchmark.dev/v1alpha1\nkind: ImagePolicy\nmetadata: {name: both}\nspec:\n  images: [{glob: \"**\"}]\n  \
+                    signers: [{name: one, key: {file: one}}, {name: other, key: {file: other}}]\n  \
+                    require: [{name: signed, signature: {by: [one, other], atLeast: 2}}]\n";
+        let limits = touchmark_policy::Limits::default();
+        let document = touchmark_policy::PolicyDocument::parse(text, "both.yaml", &limits).unwrap();
+        let key_of = |file: &str| Ok(if file == "one" { one } else { other }.public_key().to_pem());
+        let policy = document.check(&key_of, &limits).unwrap();
+        ImageVerifier::new(
+            self.stores.clone(),
+            PolicySet::new(vec![policy]).unwrap(),
+            GatherLimits::default(),
+        )
+    }
+
+    /// A verifier in another process: it knows nothing of the registry.
+    pub(crate) fn stranger(&self, signer: &Signer) -> ImageVerifier<Stores> {
+        self.stranger_by(signed_by(signer))
+    }
+
+    pub(crate) fn stranger_by(&self, policy: Policy) -> ImageVerifier<Stores> {
+        ImageVerifier::new(stores(), PolicySet::new(vec![policy]).unwrap(), GatherLimits::default())
+    }
+}
+
+fn signed_by(signer: &Signer) -> Policy {
+    Policy::signed_by(vec![NamedSigner::of_key(signer.public_key().clone())], BTreeMap::new())
+}
+
+fn stores() -> Stores {
+    let mut options = RegistryOptions {
+        credentials: touchmark_registry::CredentialSource::Anonymous,
+        ..RegistryOptions::default()
+    };
+    // Nobody else writes to the stage's registries.
+    options.limits.tag_settle_delay = std::time::Duration::from_millis(1);
+    options.http.retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    Stores::new(options).unwrap()
 }
 
 pub(crate) fn signer() -> Signer {

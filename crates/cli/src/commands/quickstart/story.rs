@@ -82,6 +82,12 @@ impl<'a> Story<'a> {
         self.line(&format!("   $ touchmark sbom {}", self.image_reference()))
     }
 
+    /// Something to know about all of it.
+    pub(super) fn note(&self, text: &str) -> anyhow::Result<()> {
+        let mark = self.style().paint(Tone::Caution, "Note:");
+        self.line(&format!("{mark} {text}"))
+    }
+
     fn style(&self) -> Style {
         self.context.stdout_style()
     }

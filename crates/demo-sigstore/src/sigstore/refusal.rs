@@ -3,11 +3,24 @@
 use aws_lc_rs::error::Unspecified;
 use serde_json::json;
 
-use crate::registry::wire::{Answer, respond};
+use crate::serving::{Answer, respond};
+
+/// Why there is no Sigstore, or not what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigstoreError {
+    /// The port on loopback cannot be had.
+    #[error("cannot listen on loopback")]
+    Listen(#[source] std::io::Error),
+    /// A key, a certificate or a document could not be made.
+    #[error("cannot make what was asked for")]
+    Refused(#[from] Refusal),
+}
 
 /// A status and a message, as the services answer them.
-#[derive(Debug)]
-pub(super) struct Refusal {
+#[derive(Debug, thiserror::Error)]
+#[error("{message} (status {status})")]
+pub struct Refusal {
     status: u16,
     message: String,
 }

@@ -7,9 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::Value;
 
-use crate::registry::tamper::breaking_off;
-use crate::registry::wire::{Answer, respond};
-use crate::registry::{lock, take_fault};
+use crate::serving::{Answer, breaking_off, lock, respond, take_fault};
 
 use super::json::{parse, text};
 use super::rekor_v1::Logged;

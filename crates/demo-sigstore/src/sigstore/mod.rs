@@ -1,9 +1,9 @@
-//! A whole Sigstore in the process of the test, on loopback: an OpenID Connect issuer, Fulcio with a certificate
-//! transparency log, Rekor in both versions, a timestamp authority, and the TUF repository that tells of them.
+//! A whole Sigstore in this process, on loopback: an OpenID Connect issuer, Fulcio with a certificate transparency log,
+//! Rekor in both versions, a timestamp authority, and the TUF repository that tells of them.
 //!
 //! All of it answers at one address, whose paths do not collide. It goes by a [`Clock`] that it is given, makes new keys
-//! each time it starts, keeps everything in memory, and misbehaves as [`Misbehaviour`] says. It limits nothing that it
-//! reads: it is for tests only.
+//! each time it starts, keeps everything in memory, and misbehaves as [`Misbehaviour`] says. It vouches for whoever asks,
+//! so what it signs proves nothing to anybody else.
 
 mod certificates;
 mod clock;
@@ -31,13 +31,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::registry::lock;
+use crate::serving::lock;
 
 pub use clock::Clock;
 pub use misbehaviour::{Authority, Misbehaviour};
 pub use oidc::Identity;
-
-use refusal::Refusal;
+pub use refusal::{Refusal, SigstoreError};
 
 /// How to start a [`Sigstore`].
 #[derive(Debug, Clone)]
@@ -57,6 +56,17 @@ impl Options {
     pub fn at(clock: Clock) -> Self {
         Self { clock, port: 0, witnesses: 0, misbehaviour: Misbehaviour::default() }
     }
+}
+
+/// What a client is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientDocuments {
+    /// `trusted_root.json`: whom to believe.
+    pub trusted_root: String,
+    /// `signing_config.v0.2.json`: whom to ask.
+    pub signing_config: String,
+    /// An identity token, good for an hour.
+    pub token: String,
 }
 
 /// A Sigstore that serves until it is dropped.
@@ -88,13 +98,14 @@ struct Parts {
 impl Sigstore {
     /// Starts everything.
     ///
-    /// # Panics
-    /// When the port is taken, or no keys and certificates can be made.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without")]
-    pub async fn start(options: Options) -> Self {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound address");
-        let parts = Parts::new(address, &options.clock, options.witnesses).expect("keys and certificates");
+    /// # Errors
+    /// [`SigstoreError`]: the port is taken, or no keys and certificates can be made.
+    pub async fn try_start(options: Options) -> Result<Self, SigstoreError> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port))
+            .await
+            .map_err(SigstoreError::Listen)?;
+        let address = listener.local_addr().map_err(SigstoreError::Listen)?;
+        let parts = Parts::new(address, &options.clock, options.witnesses)?;
         let state = Arc::new(Shared {
             url: format!("http://{address}"),
             clock: options.clock,
@@ -104,13 +115,35 @@ impl Sigstore {
         });
         let router = Router::new()
             .fallback(routes::answer)
-            .layer(DefaultBodyLimit::disable())
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&state));
         let server = tokio::spawn(async move {
             // Ends when it is aborted.
             let _ = axum::serve(listener, router).await;
         });
-        Self { state, server }
+        Ok(Self { state, server })
+    }
+
+    /// Starts everything, for a test.
+    ///
+    /// # Panics
+    /// When the port is taken, or no keys and certificates can be made.
+    #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+    pub async fn start(options: Options) -> Self {
+        Self::try_start(options).await.expect("a Sigstore on loopback")
+    }
+
+    /// What a client needs to sign as `identity`, with Rekor version 2, and to verify that.
+    ///
+    /// # Errors
+    /// [`SigstoreError::Refused`].
+    pub fn client_documents(&self, identity: &Identity) -> Result<ClientDocuments, SigstoreError> {
+        let now = self.state.clock.now();
+        Ok(ClientDocuments {
+            trusted_root: self.state.trusted_root()?,
+            signing_config: self.state.signing_config(2),
+            token: lock(&self.state.parts).issuer.token(&self.state.url, identity, now)?,
+        })
     }
 
     /// `http://127.0.0.1:PORT`: the issuer, Fulcio, and Rekor in both versions.
@@ -216,3 +249,34 @@ impl Shared {
 }
 
 const TEN_YEARS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
+
+/// Bytes of a request. Whoever shares the machine can send any.
+const MAX_BODY_BYTES: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_and_a_time_that_no_certificate_has_are_told_apart() {
+        let first = Sigstore::try_start(Options::at(Clock::system())).await.unwrap();
+        let taken: u16 = first.url().rsplit(':').next().unwrap().parse().unwrap();
+        let second = Sigstore::try_start(Options { port: taken, ..Options::at(Clock::system()) }).await;
+        assert!(matches!(second, Err(SigstoreError::Listen(_))));
+        let never = Sigstore::try_start(Options::at(Clock::at(Timestamp::MAX))).await;
+        assert!(matches!(never, Err(SigstoreError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn it_listens_on_loopback_only_and_its_keys_are_new_each_time() {
+        let (one, other) = (
+            Sigstore::try_start(Options::at(Clock::system())).await.unwrap(),
+            Sigstore::try_start(Options::at(Clock::system())).await.unwrap(),
+        );
+        assert!(one.url().starts_with("http://127.0.0.1:"));
+        let root = |sigstore: &Sigstore| {
+            sigstore.client_documents(&Identity::email("a@b.example")).unwrap().trusted_root
+        };
+        assert_ne!(root(&one), root(&other));
+    }
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod serving;
+mod sigstore;
+
+pub use serving::Fault;
+pub use sigstore::{
+    Authority, ClientDocuments, Clock, Identity, Misbehaviour, Options, Refusal, Sigstore, SigstoreError,
+};
