@@ -89,19 +89,19 @@ impl State {
             .map_err(|source| StateError::Root { path, source: Box::new(source) })
     }
 
-    /// Keeps a repository and what its mirror gave, and makes it the default.
+    /// Makes a repository the default.
     ///
     /// # Errors
-    /// [`StateError::Write`], and [`StateError`] of what is there already.
-    pub fn choose(&self, repository: &Repository, cache: &Cache, limits: &Limits) -> Result<(), StateError> {
+    /// [`StateError::Write`].
+    pub fn choose(&self, repository: &Repository) -> Result<(), StateError> {
         let folder = repository.folder();
         let directory = self.directory.join(&folder);
         make(&directory)?;
         write(&directory.join(ROOT), repository.root())?;
         let identity =
             Identity { mirror: repository.mirror().to_string(), root: repository.root_digest().to_string() };
-        write(&directory.join(REPOSITORY), &json(&directory.join(REPOSITORY), &identity)?)?;
-        self.keep(repository, cache, limits)?;
+        let path = directory.join(REPOSITORY);
+        write(&path, &json(&path, &identity)?)?;
         let path = self.directory.join(DEFAULT);
         write(&path, &json(&path, &Choice { folder })?)
     }

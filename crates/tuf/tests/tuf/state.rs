@@ -123,7 +123,7 @@ async fn what_cannot_be_kept_is_used_and_said() {
     let path = home.path().join("file");
     std::fs::write(&path, "").unwrap();
     let state = State::at(path.join("tuf"));
-    let error = state.choose(&stage.repository(), &stage.refresh(None).await.unwrap().0, &Limits::default());
+    let error = state.choose(&stage.repository());
     assert!(matches!(error, Err(StateError::Write { .. })), "{error:?}");
     let home = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(home.path().join("tuf")).unwrap();
@@ -149,7 +149,9 @@ async fn the_repository_that_was_chosen_is_the_default() {
     let limits = Limits::default();
     assert_eq!(state.default_repository(&limits).unwrap(), None);
     let (cache, _) = stage.refresh(None).await.unwrap();
-    state.choose(&stage.repository(), &cache, &limits).unwrap();
+    state.choose(&stage.repository()).unwrap();
+    assert_eq!(state.load(&stage.repository(), &limits).unwrap(), None);
+    state.keep(&stage.repository(), &cache, &limits).unwrap();
     assert_eq!(state.default_repository(&limits).unwrap(), Some(stage.repository()));
     assert_eq!(state.load(&stage.repository(), &limits).unwrap(), Some(cache));
     // One that cannot be told is an error, never none.
