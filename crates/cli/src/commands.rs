@@ -57,7 +57,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Trust(command) => trust::run(command, context).await,
         Command::TrustedRoot(command) => trusted_root::run(&command, context),
         Command::SigningConfig(command) => signing_config::run(&command, context),
-        Command::Conformance(command) => conformance::run(&command).await,
+        Command::Conformance(command) => conformance::run(&command, context).await,
         Command::Tree(args) => tree::run(args, context).await,
         Command::Download(command) => download::run(command, context).await,
         Command::Copy(args) => copy::run(args, context).await,

@@ -12,8 +12,8 @@ use touchmark_sign::keyless::SigningServices;
 use touchmark_sigstore::TrustRoot;
 use touchmark_transport::TransportError;
 use touchmark_tuf::{
-    Current, CurrentError, Limits, Network, Repository, SIGNING_CONFIG, State, StateError, TRUSTED_ROOT,
-    current,
+    Current, CurrentError, Limits, Network, Note, Repository, SIGNING_CONFIG, State, StateError,
+    TRUSTED_ROOT, TufError, current,
 };
 
 use crate::accept::told;
@@ -176,7 +176,7 @@ pub(crate) fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     // A source in a box is an error of its own.
     let boxed = || cause.downcast_ref::<Box<TransportError>>().map(Box::as_ref);
     if let Some(TransportError::Offline { .. }) = cause.downcast_ref().or_else(boxed) {
-        return Some("without --offline it is asked");
+        return Some(ASK);
     }
     if let Some(error) = cause.downcast_ref::<StateError>() {
         return Some(match error {
@@ -184,17 +184,38 @@ pub(crate) fn hint(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => "touchmark trust init chooses the repository anew",
         });
     }
+    if let Some(Note::NotRefreshed { source, .. }) = cause.downcast_ref::<Note>() {
+        return Some(refresh_hint(source));
+    }
     Some(match cause.downcast_ref::<CurrentError>()? {
         CurrentError::Nothing => "touchmark trust update fetches it, where there is a network",
         CurrentError::Damaged(_) => "touchmark trust update fetches it anew, where there is a network",
         CurrentError::Stale { .. } => {
             "touchmark trust update tries again; --offline uses what is kept all the same; --trusted-root FILE names another trust root"
         }
-        _ => {
-            "check the mirror's address, the network and proxy settings; --trusted-root FILE names another trust root"
-        }
+        CurrentError::Refresh(source) => refresh_hint(source),
+        _ => return None,
     })
 }
+
+/// Whether it is the way to the mirror, or what it serves.
+fn refresh_hint(error: &TufError) -> &'static str {
+    match error {
+        TufError::Fetch { source, .. } if matches!(**source, TransportError::Offline { .. }) => ASK,
+        TufError::Fetch { .. }
+        | TufError::Status { .. }
+        | TufError::Missing { .. }
+        | TufError::TooSlow { .. } => {
+            "check the mirror's address, the network and proxy settings; --trusted-root FILE names another trust root"
+        }
+        _ => {
+            "what the mirror serves is not what the pinned root vouches for: ask who runs it; trust init --mirror URL names another"
+        }
+    }
+}
+
+/// The way out of [`TransportError::Offline`].
+const ASK: &str = "without --offline it is asked";
 
 #[cfg(test)]
 mod tests {

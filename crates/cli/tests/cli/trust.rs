@@ -108,6 +108,7 @@ fn update_says_what_is_new() {
     scene.misbehave(|bad| bad.tuf = vec![TufFault::Rollback(TufFile::Timestamp)]);
     let refused = scene.stage.run(&["trust", "update"]).undecided();
     assert!(refused.stderr.contains("older than version 2"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: what the mirror serves"), "{}", refused.stderr);
 }
 
 #[test]
@@ -184,4 +185,27 @@ fn a_choice_that_cannot_be_told_is_not_taken_for_none() {
     scene.stage.write(".local/share/touchmark/tuf/default.json", "{");
     let lost = scene.verify(&[]).undecided();
     assert!(lost.stderr.contains("default.json") && lost.stderr.contains("hint:"), "{}", lost.stderr);
+}
+
+#[test]
+fn processes_that_refresh_at_once_leave_it_whole() {
+    let scene = Scene::new();
+    scene.init().ok();
+    for _ in 0..3 {
+        {
+            let _entered = scene.runtime.enter();
+            scene.sigstore.publish_tuf();
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| scene.stage.run(&["trust", "update"]).ok());
+            }
+        });
+    }
+    let shown = scene.stage.run(&["trust", "show", "-o", "json"]).ok().json();
+    assert_eq!(shown["roles"][1]["version"], 4);
+    let files = std::fs::read_dir(scene.stage.kept()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut files: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["cache.v1.json", "lock", "repository.json", "root.json"]);
 }
