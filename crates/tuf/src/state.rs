@@ -3,6 +3,7 @@
 //! Files are replaced whole, by renaming. Processes that write take turns by a lock, which is held for the time of one write and never
 //! while a mirror is asked; processes that read need none, so a directory that cannot be written to can be used.
 
+use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use touchmark_oci::Digest;
 use touchmark_transport::Url;
 
-use crate::{Cache, CacheError, Limits, Repository, TufError};
+use crate::{Cache, CacheError, Limits, Repository, Trusted, TufError};
 
 /// Names the folder of the default repository.
 const DEFAULT: &str = "default.json";
@@ -135,12 +136,19 @@ impl State {
     fn has_newer(&self, repository: &Repository, cache: &Cache, limits: &Limits) -> bool {
         let Ok(Some(there)) = self.load(repository, limits) else { return false };
         match (repository.verify(&there), repository.verify(cache)) {
-            (Ok(there), Ok(new)) => {
-                let pairs = there.roles().iter().zip(new.roles());
-                pairs.into_iter().any(|(there, new)| there.version > new.version)
-            }
+            (Ok(there), Ok(new)) => is_newer(&there, &new),
             (there, _) => there.is_ok(),
         }
+    }
+}
+
+/// A newer root counts for more than the versions under it: with other keys, those may begin again (TUF 1.0.33 §5.3.11).
+fn is_newer(there: &Trusted, new: &Trusted) -> bool {
+    let [there_root, there @ ..] = there.roles().map(|state| state.version);
+    let [new_root, new @ ..] = new.roles().map(|state| state.version);
+    match there_root.cmp(&new_root) {
+        Ordering::Equal => there.iter().zip(&new).any(|(there, new)| there > new),
+        order => order.is_gt(),
     }
 }
 

@@ -209,3 +209,28 @@ fn processes_that_refresh_at_once_leave_it_whole() {
     files.sort();
     assert_eq!(files, ["cache.v1.json", "lock", "repository.json", "root.json"]);
 }
+
+#[test]
+fn services_that_the_repository_does_not_name_are_asked_for() {
+    let scene = Scene::new();
+    scene.misbehave(|bad| bad.tuf = vec![TufFault::Unlisted("signing_config.v0.2.json")]);
+    scene.init().ok();
+    let unnamed = scene.stage.run(&["sign", "--identity-token", "token", IMAGE]).undecided();
+    assert!(unnamed.stderr.contains("hint: --signing-config"), "{}", unnamed.stderr);
+    scene.stage.write("config.json", &scene.sigstore.signing_config(2));
+    let named = ["sign", "--identity-token", "token", "--signing-config", "config.json", IMAGE];
+    assert!(scene.stage.run(&named).ok().stderr.contains("without --trusted-root"));
+    assert!(
+        !scene.stage.run(&[&named[..], &["--trusted-root", "tuf"]].concat()).ok().stderr.contains("warning")
+    );
+}
+
+#[test]
+fn without_a_place_to_keep_it_the_shipped_one_is_used_and_init_says_so() {
+    let stage = Stage::empty();
+    let homeless = [("HOME", ""), ("XDG_DATA_HOME", "relative")];
+    let init = stage.run_with(&["trust", "init"], &homeless).undecided();
+    assert!(init.stderr.contains("--tuf-root"), "{}", init.stderr);
+    assert!(stage.run_with(&["trust", "show"], &homeless).ok().stdout.contains("as shipped"));
+    assert!(!stage.path("relative").exists());
+}

@@ -95,6 +95,8 @@ pub enum TufFault {
     Unsigned(TufFile),
     /// It expired an hour ago.
     Expired(TufFile),
+    /// The target of this name is not listed.
+    Unlisted(&'static str),
     /// The file never ends.
     Endless(TufFile),
     /// The file comes a byte at a time, with pauses.

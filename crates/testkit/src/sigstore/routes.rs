@@ -100,7 +100,10 @@ impl Shared {
         let name = path.strip_prefix("/tuf/").ok_or_else(|| Refusal::not_found("path"))?;
         let root = trust::trusted_root(parts, &self.url, self.clock.now(), bad)?.to_string();
         let config = trust::signing_config(parts.started, &self.url, 2).to_string();
-        let targets = [("trusted_root.json", root), ("signing_config.v0.2.json", config)];
+        let mut targets = vec![("trusted_root.json", root), ("signing_config.v0.2.json", config)];
+        targets.retain(|(name, _)| {
+            !bad.tuf.iter().any(|fault| matches!(fault, TufFault::Unlisted(n) if n == name))
+        });
         let view = View { targets: &targets, faults: &bad.tuf, now: self.clock.now() };
         let content = parts.tuf.file(name, &view)?;
         Ok(withheld(name, content, bad))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use touchmark_testkit::{Fault, TufFault, TufFile};
-use touchmark_tuf::{Cache, Limits, Role, RoleState, SIGNING_CONFIG, TRUSTED_ROOT, Trusted, TufError};
+use touchmark_tuf::{Cache, Limits, Role, RoleState, SIGNING_CONFIG, State, TRUSTED_ROOT, Trusted, TufError};
 
 use crate::stage::Stage;
 
@@ -221,4 +221,36 @@ async fn what_was_kept_is_not_believed() {
     let other = Stage::new().await;
     let error = other.repository().verify(&cache).unwrap_err();
     assert!(matches!(error, TufError::Signatures { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_trust_root_has_to_be_listed_and_the_signing_configuration_need_not() {
+    let stage = Stage::new().await;
+    stage.sigstore.set(|bad| bad.tuf = vec![TufFault::Unlisted(TRUSTED_ROOT)]);
+    let error = stage.refresh(None).await.unwrap_err();
+    assert!(matches!(&error, TufError::NoTarget { name } if name == TRUSTED_ROOT), "{error:?}");
+    stage.sigstore.set(|bad| bad.tuf = vec![TufFault::Unlisted(SIGNING_CONFIG)]);
+    let (_, trusted) = stage.refresh(None).await.unwrap();
+    assert_eq!(trusted.target(SIGNING_CONFIG), None);
+    assert!(trusted.target(TRUSTED_ROOT).is_some());
+}
+
+#[tokio::test]
+async fn with_other_keys_versions_may_begin_again() {
+    let stage = Stage::new().await;
+    stage.sigstore.publish_tuf();
+    stage.sigstore.publish_tuf();
+    let (cache, _) = stage.refresh(None).await.unwrap();
+    stage.sigstore.rotate_tuf_root();
+    let again = [TufFile::Timestamp, TufFile::Snapshot, TufFile::Targets].map(TufFault::Rollback);
+    stage.sigstore.set(|bad| bad.tuf = again.to_vec());
+    let (recovered, trusted) = stage.refresh(Some(&cache)).await.unwrap();
+    assert_eq!((version(&trusted, Role::Root), version(&trusted, Role::Timestamp)), (2, 1));
+    // And that is what is kept, whichever comes last.
+    let home = tempfile::tempdir().unwrap();
+    let (state, limits) = (State::at(home.path()), Limits::default());
+    for kept in [&cache, &recovered, &cache] {
+        state.keep(&stage.repository(), kept, &limits).unwrap();
+    }
+    assert_eq!(state.load(&stage.repository(), &limits).unwrap(), Some(recovered));
 }
