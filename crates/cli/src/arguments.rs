@@ -137,6 +137,12 @@ pub(crate) struct Common {
     /// Speak plain HTTP to registries that are not on this machine
     #[arg(long, global = true, env = "TOUCHMARK_ALLOW_HTTP")]
     pub(crate) allow_http: bool,
+    /// Send nothing over the network: images come from oci:, oci-archive: and docker-archive:, the trust root from this machine
+    #[arg(long, global = true, env = "TOUCHMARK_OFFLINE")]
+    pub(crate) offline: bool,
+    /// Where trust init keeps trust roots; without it, touchmark/tuf in $XDG_DATA_HOME or ~/.local/share
+    #[arg(long, global = true, value_name = "DIRECTORY", env = "TOUCHMARK_TUF_ROOT")]
+    pub(crate) tuf_root: Option<PathBuf>,
     /// Give up after this long, such as 30s or 5m
     #[arg(long, global = true, value_name = "TIME", default_value = "3m", value_parser = parse_duration, env = "TOUCHMARK_TIMEOUT")]
     pub(crate) timeout: Duration,

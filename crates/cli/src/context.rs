@@ -1,10 +1,12 @@
 //! What every command is given: the stores, and how to speak to the user.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use touchmark_registry::{CredentialSource, RegistryOptions, Secret, Stores};
+use touchmark_transport::{Client, ClientOptions};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{ColorChoice, Common};
@@ -18,6 +20,7 @@ const MAX_CA_BYTES: u64 = 4 << 20;
 /// What every command is given.
 pub(crate) struct Context {
     common: Common,
+    http: ClientOptions,
     stores: Stores,
     progress: Arc<Progress>,
 }
@@ -31,9 +34,31 @@ impl Context {
         let shown =
             !common.quiet && common.verbose == 0 && !common.no_progress && std::io::stderr().is_terminal();
         let progress = Arc::new(Progress::new(shown));
-        let stores =
-            Stores::new(registry_options(&common, &progress)?).with_context(|| told_files(&common))?;
-        Ok(Self { common, stores, progress })
+        let options = registry_options(&common, &progress)?;
+        let http = options.http.clone();
+        let stores = Stores::new(options).with_context(|| told_files(&common))?;
+        Ok(Self { common, http, stores, progress })
+    }
+
+    /// Whether nothing may be sent.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.common.offline
+    }
+
+    /// A client for services that are named by their addresses, which the flags for registries do not concern.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(ClientOptions { offline: self.common.offline, ..ClientOptions::default() })?)
+    }
+
+    /// A client for mirrors of trust roots, which are asked as registries are: whoever runs one of his own has both under one
+    /// certificate authority, and what a mirror says is signed.
+    pub(crate) fn mirror_client(&self) -> anyhow::Result<Client> {
+        Ok(Client::new(self.http.clone())?)
+    }
+
+    /// The directory that `--tuf-root` names.
+    pub(crate) fn tuf_root(&self) -> Option<&Path> {
+        self.common.tuf_root.as_deref()
     }
 
     /// Where images are.
@@ -95,6 +120,7 @@ fn told_files(common: &Common) -> String {
 
 fn registry_options(common: &Common, progress: &Arc<Progress>) -> anyhow::Result<RegistryOptions> {
     let mut options = RegistryOptions::default();
+    options.http.offline = common.offline;
     for path in &common.registry_ca {
         options.http.extra_roots.push(read_input(path, MAX_CA_BYTES)?);
     }

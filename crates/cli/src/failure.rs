@@ -7,6 +7,7 @@ use touchmark_registry::StoreError;
 use touchmark_verify::{CopyError, DescendError, VerifyError};
 
 use crate::render::{Style, Tone, harmless, to_stderr};
+use crate::trust_source;
 
 /// `--timeout` passed before the command was done.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,8 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
             verify.hint()
         } else if let Some(copy) = cause.downcast_ref::<CopyError>() {
             copy.hint()
+        } else if let Some(hint) = trust_source::hint(cause) {
+            Some(hint.to_owned())
         } else {
             cause.downcast_ref::<DescendError>().and_then(DescendError::hint)
         }

@@ -21,6 +21,7 @@ mod signers;
 mod signing;
 mod source;
 mod transfer;
+mod trust_source;
 
 use std::process::ExitCode;
 

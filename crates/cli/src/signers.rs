@@ -12,9 +12,11 @@ use clap::Args;
 use touchmark_policy::{CertificateIdentity, NamedSigner, PolicySet, ProofRequirement, TextMatch};
 use touchmark_sigstore::{FulcioExtension, TrustRoot, Verifier};
 
+use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::read_input;
 use crate::keys::{VerificationKeyArgs, limits};
+use crate::trust_source::{Trust, TrustSource};
 
 /// `--key`, or `--certificate-identity` and `--certificate-oidc-issuer`.
 #[derive(Debug, Clone, Args)]
@@ -114,17 +116,17 @@ fn either(exact: &[String], expressions: &[String]) -> anyhow::Result<Vec<TextMa
 /// `--trusted-root` and `--require`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct TrustArgs {
-    /// Whose certificates, logs and timestamps to trust: a trusted_root.json, or public or staging for Sigstore's own as this
-    /// version knows them
+    /// Whose certificates, logs and timestamps to trust: a trusted_root.json, tuf for what trust init chose, or public or staging for
+    /// Sigstore's own as this version knows them. Without it, what trust init chose, or else public
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TRUSTED_ROOT")]
-    pub(crate) trusted_root: Option<TrustRootRef>,
+    pub(crate) trusted_root: Option<TrustSource>,
     /// What has to be proven beyond the signature: log, timestamp, sct, promise; with =N by so many different ones. Without logs or
     /// timestamps, certificates need an included log entry or a timestamp, and keys need nothing
     #[arg(long, value_name = "PROOF", env = "TOUCHMARK_REQUIRE")]
     pub(crate) require: Option<ProofRequirement>,
 }
 
-/// Where a trust root is.
+/// A trust root that is there, and that nobody refreshes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TrustRootRef {
     /// Sigstore's public good instance, as shipped.
@@ -178,23 +180,34 @@ impl TrustArgs {
         self.require.unwrap_or_default()
     }
 
-    /// The trust root that is named, or else Sigstore's where one is needed.
-    pub(crate) fn load(&self, needed: bool) -> anyhow::Result<Option<Arc<TrustRoot>>> {
-        let reference = self.trusted_root.as_ref().or(needed.then_some(&TrustRootRef::Public));
-        reference.map(|reference| Ok(Arc::new(reference.load()?))).transpose()
+    /// The trust root that is named, or else the default where one is needed. Where none is, nobody is asked for one.
+    async fn load(&self, needed: bool, context: &Context) -> anyhow::Result<Option<Arc<TrustRoot>>> {
+        if self.trusted_root.is_none() && !needed {
+            return Ok(None);
+        }
+        let trust = Trust::load(self.trusted_root.as_ref(), context).await?;
+        Ok(Some(Arc::new(trust.root)))
     }
 
     /// The trust root for these policies.
-    pub(crate) fn for_policies(&self, policies: &PolicySet) -> anyhow::Result<Option<Arc<TrustRoot>>> {
-        self.load(policies.needs_trust_root())
+    pub(crate) async fn for_policies(
+        &self,
+        policies: &PolicySet,
+        context: &Context,
+    ) -> anyhow::Result<Option<Arc<TrustRoot>>> {
+        self.load(policies.needs_trust_root(), context).await
     }
 
     /// A verifier of files that knows these signers.
-    pub(crate) fn verifier(&self, signers: &[NamedSigner]) -> anyhow::Result<Verifier> {
+    pub(crate) async fn verifier(
+        &self,
+        signers: &[NamedSigner],
+        context: &Context,
+    ) -> anyhow::Result<Verifier> {
         let keys = signers.iter().filter_map(NamedSigner::key).cloned().collect();
         let certified = signers.iter().any(|signer| signer.key().is_none());
         let verifier = Verifier::new(keys, limits());
-        Ok(match self.load(certified || self.proof().is_stated())? {
+        Ok(match self.load(certified || self.proof().is_stated(), context).await? {
             Some(trust_root) => verifier.with_trust_root(trust_root),
             None => verifier,
         })

@@ -18,13 +18,14 @@ use touchmark_sign::{
 };
 use touchmark_sigstore::storage::LegacyLayer;
 use touchmark_sigstore::{Artifact, BlobSignature, Bundle, PublicKey, Verifier};
-use touchmark_transport::{Client, ClientOptions, Url};
+use touchmark_transport::{Client, Url};
 
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{MAX_DOCUMENT_BYTES, is_dash, read_input};
 use crate::keys::{KeyRef, limits};
 use crate::signers::TrustRootRef;
+use crate::trust_source::{Trust, TrustSource};
 
 /// Bytes of an identity token in a file.
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
@@ -47,7 +48,8 @@ pub(crate) struct SigningArgs {
         conflicts_with = "key"
     )]
     pub(crate) identity_token: Option<String>,
-    /// Keyless: the services to sign with, a signing_config.json; without it and without URLs, Sigstore's public ones
+    /// Keyless: the services to sign with, a signing_config.json; without it and without URLs, those of what trust init chose, or else
+    /// Sigstore's public ones
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_SIGNING_CONFIG", conflicts_with_all = ["key", "fulcio_url"])]
     signing_config: Option<std::path::PathBuf>,
     /// Keyless: the certificate authority
@@ -65,7 +67,7 @@ pub(crate) struct SigningArgs {
     /// Keyless: the trust root that what was signed is verified against before it is used, as --trusted-root of verify; with
     /// Sigstore's public services, theirs
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TRUSTED_ROOT", conflicts_with = "key")]
-    trusted_root: Option<TrustRootRef>,
+    trusted_root: Option<TrustSource>,
 }
 
 /// Something to sign with.
@@ -88,14 +90,14 @@ impl SigningArgs {
     /// Opens the key, or gets the identity's token.
     pub(crate) async fn load(&self, context: &Context) -> anyhow::Result<Signing> {
         match &self.key {
-            Some(KeyRef::Elsewhere(reference)) => open(reference).await,
+            Some(KeyRef::Elsewhere(reference)) => open(reference, context).await,
             Some(key) => Ok(Signing::Key(key.unlock()?.into())),
             None => self.keyless(context).await,
         }
     }
 
     async fn keyless(&self, context: &Context) -> anyhow::Result<Signing> {
-        let client = Client::new(ClientOptions::default())?;
+        let client = context.client()?;
         let Some(text) = self.token(&client).await? else {
             return Err(Mistake::new(
                 "nothing to sign with",
@@ -106,13 +108,14 @@ impl SigningArgs {
         };
         let now = Timestamp::now();
         let token = IdentityToken::parse(&text, now).context("cannot use the identity token")?;
-        let services = self.services(now)?;
+        let kept = self.kept(context).await?;
+        let services = self.services(now, kept.as_ref())?;
         context.note(&format!(
             "signing keyless as {} (issuer {}), which the certificate and every log make public",
             token.identity(),
             token.issuer()
         ));
-        let check = self.check(context)?;
+        let check = self.check(context, kept)?;
         Ok(Signing::Keyless { signer: Box::new(KeylessSigner::new(client, services, token)), check })
     }
 
@@ -134,14 +137,30 @@ impl SigningArgs {
         Ok(Some(String::from_utf8(bytes).context("the identity token is not text")?))
     }
 
-    fn services(&self, now: Timestamp) -> anyhow::Result<SigningServices> {
+    /// What `trust init` chose, where the services or the trust root come from there.
+    async fn kept(&self, context: &Context) -> anyhow::Result<Option<Trust>> {
+        match &self.trusted_root {
+            Some(TrustSource::Given(_)) => Ok(None),
+            None if self.names_services() => Ok(None),
+            source => Ok(Some(Trust::load(source.as_ref(), context).await?).filter(Trust::is_kept)),
+        }
+    }
+
+    fn names_services(&self) -> bool {
+        self.fulcio_url.is_some() || self.signing_config.is_some()
+    }
+
+    fn services(&self, now: Timestamp, kept: Option<&Trust>) -> anyhow::Result<SigningServices> {
         if let Some(authority) = &self.fulcio_url {
             let version = self.rekor_version.unwrap_or(DEFAULT_LOG_VERSION);
             let logs = self.rekor_url.iter().map(|url| (url.clone(), version)).collect();
             return Ok(SigningServices::new(authority.clone(), logs, self.timestamp_server_url.clone())?);
         }
         let Some(path) = &self.signing_config else {
-            return Ok(SigningServices::public_good(now)?);
+            return match kept {
+                Some(trust) => trust.services(now),
+                None => Ok(SigningServices::public_good(now)?),
+            };
         };
         let bytes = read_input(path, MAX_DOCUMENT_BYTES)?;
         SigningServices::parse(&bytes, now)
@@ -149,21 +168,26 @@ impl SigningArgs {
     }
 
     /// What the result is verified with, so that a certificate that expired on the way or a service that erred is noticed now.
-    fn check(&self, context: &Context) -> anyhow::Result<Option<Box<Verifier>>> {
-        let public = self.fulcio_url.is_none() && self.signing_config.is_none();
-        let Some(reference) = self.trusted_root.as_ref().or(public.then_some(&TrustRootRef::Public)) else {
-            context
-                .warn("without --trusted-root, what the services answer is not verified before it is used");
-            return Ok(None);
+    fn check(&self, context: &Context, kept: Option<Trust>) -> anyhow::Result<Option<Box<Verifier>>> {
+        let trust_root = match (kept, &self.trusted_root) {
+            (Some(trust), _) => trust.root,
+            (None, Some(TrustSource::Given(reference))) => reference.load()?,
+            (None, _) if !self.names_services() => TrustRootRef::Public.load()?,
+            (None, _) => {
+                let unchecked =
+                    "without --trusted-root, what the services answer is not verified before it is used";
+                context.warn(unchecked);
+                return Ok(None);
+            }
         };
-        let trust_root = Arc::new(reference.load()?);
+        let trust_root = Arc::new(trust_root);
         Ok(Some(Box::new(Verifier::new(Vec::new(), limits()).with_trust_root(trust_root))))
     }
 }
 
-async fn open(reference: &KeyReference) -> anyhow::Result<Signing> {
+async fn open(reference: &KeyReference, context: &Context) -> anyhow::Result<Signing> {
     let unusable = || format!("cannot use the key {reference}");
-    let client = Client::new(ClientOptions::default())?;
+    let client = context.client()?;
     let environment = Environment::new(|name| std::env::var(name).ok());
     let key = RemoteKey::open(reference, client, environment).await.with_context(unusable)?;
     let public = key.public_key().await.with_context(unusable)?;

@@ -6,4 +6,5 @@ mod sigstore;
 pub use serving::Fault;
 pub use sigstore::{
     Authority, ClientDocuments, Clock, Identity, Misbehaviour, Options, Refusal, Sigstore, SigstoreError,
+    TufFault, TufFile,
 };

@@ -332,6 +332,9 @@ impl StoreError {
 
 fn transport_hint(error: &TransportError) -> Option<String> {
     match error {
+        TransportError::Offline { .. } => {
+            Some("save the image first where there is a network, and use the copy (oci:DIRECTORY)".into())
+        }
         TransportError::PlainHttp { .. } => Some("allow plain HTTP for this registry explicitly".into()),
         TransportError::Connection { .. } | TransportError::Timeout { .. } => {
             Some("check the registry's name, the network, and proxy settings".into())

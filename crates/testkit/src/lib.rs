@@ -4,5 +4,5 @@ mod registry;
 
 pub use registry::{Auth, FakeRegistry, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 pub use touchmark_demo_sigstore::{
-    Authority, Clock, Fault, Identity, Misbehaviour, Options, Sigstore, SigstoreError,
+    Authority, Clock, Fault, Identity, Misbehaviour, Options, Sigstore, SigstoreError, TufFault, TufFile,
 };

@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 9] = [
     &["touchmark-sigstore"],
     &["touchmark-policy"],
     &["touchmark-transport", "touchmark-demo-sigstore"],
-    &["touchmark-registry", "touchmark-sign"],
+    &["touchmark-registry", "touchmark-tuf", "touchmark-sign"],
     &["touchmark-verify"],
     &["touchmark-cli", "touchmark-webhook"],
 ];

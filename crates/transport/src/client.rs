@@ -60,9 +60,12 @@ impl Client {
     /// Whether a request to `url` would be made at all.
     ///
     /// # Errors
-    /// [`TransportError::PlainHttp`] or [`TransportError::Scheme`].
+    /// [`TransportError::Offline`], [`TransportError::PlainHttp`] or [`TransportError::Scheme`].
     pub fn check_url(&self, url: &Url) -> Result<(), TransportError> {
         let redacted = || RedactedUrl::new(url);
+        if self.shared.options.offline {
+            return Err(TransportError::Offline { url: redacted() });
+        }
         let host = url.host_str().ok_or_else(|| TransportError::Scheme { url: redacted() })?;
         match url.scheme() {
             "https" => Ok(()),

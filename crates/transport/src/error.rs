@@ -11,6 +11,12 @@ pub enum TransportError {
     /// The options do not make a client.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// The client may not use the network ([`ClientOptions::offline`](crate::ClientOptions::offline)).
+    #[error("{url} is not asked while offline")]
+    Offline {
+        /// The URL.
+        url: RedactedUrl,
+    },
     /// Plain HTTP with a host that is not this machine.
     #[error("{url} is plain HTTP to another machine, expected https")]
     PlainHttp {

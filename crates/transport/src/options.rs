@@ -13,6 +13,8 @@ pub struct ClientOptions {
     pub proxies: Proxies,
     /// Where plain HTTP may be spoken.
     pub plain_http: PlainHttp,
+    /// Refuses every request before a name is looked up or a connection made: no packet leaves by this client.
+    pub offline: bool,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
     /// How long a server may take to begin its answer once it has the request, and how long it may pause within the answer.
@@ -33,6 +35,7 @@ impl Default for ClientOptions {
             extra_roots: Vec::new(),
             proxies: Proxies::Environment,
             plain_http: PlainHttp::Loopback,
+            offline: false,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             min_upload_rate: 64 << 10,

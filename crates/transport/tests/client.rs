@@ -307,3 +307,15 @@ async fn without_proxies_the_client_still_works() {
     let client = Client::new(ClientOptions { proxies: Proxies::None, ..options() }).unwrap();
     assert!(client.fetch(server.get("/"), 10).await.is_ok());
 }
+
+#[tokio::test]
+async fn nobody_is_asked_while_offline() {
+    let server = Server::start(|_, _| Outgoing::new(Body::empty())).await;
+    let client = Client::new(ClientOptions { offline: true, ..options() }).unwrap();
+    let refused = client.fetch(server.get("/x?secret"), 10).await.unwrap_err();
+    assert!(matches!(refused, TransportError::Offline { .. }), "{refused:?}");
+    assert_eq!(server.seen.lock().unwrap().len(), 0);
+    // No name is looked up either: this one would be said not to exist.
+    let unknown = Request::new(Method::GET, "https://nowhere.invalid/".parse().unwrap());
+    assert!(matches!(client.send(unknown).await.unwrap_err(), TransportError::Offline { .. }));
+}

@@ -33,10 +33,13 @@ pub struct Arguments {
     /// Trust the CA certificates in this PEM file for registries, beside the system's
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_REGISTRY_CA", value_delimiter = ',')]
     pub registry_ca: Vec<PathBuf>,
-    /// Whose certificates, logs and timestamps to trust, as a trusted_root.json; without it, Sigstore's public instance as this version
-    /// knows it, where a policy needs one
+    /// Whose certificates, logs and timestamps to trust: a trusted_root.json, or tuf for what touchmark trust init chose in --tuf-root;
+    /// without it, Sigstore's public instance as this version knows it, where a policy needs one
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TRUSTED_ROOT")]
     pub trusted_root: Option<PathBuf>,
+    /// Where touchmark trust init keeps the TUF repository, and where the webhook keeps what is newest of it
+    #[arg(long, value_name = "DIRECTORY", env = "TOUCHMARK_TUF_ROOT")]
+    pub tuf_root: Option<PathBuf>,
     /// Speak plain HTTP to registries that are not on this machine
     #[arg(long, env = "TOUCHMARK_ALLOW_HTTP")]
     pub allow_http: bool,

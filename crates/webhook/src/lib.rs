@@ -14,6 +14,7 @@ mod run;
 mod server;
 mod timeout;
 mod tls;
+mod trust;
 
 pub use answer::{Exemption, ImageOutcome, ImageRuling, Refusal, Ruling};
 pub use args::{Arguments, LogFormat};
@@ -28,3 +29,4 @@ pub use review::{API_VERSION, GroupVersionKind, KIND, Operation, Review, ReviewE
 pub use run::run;
 pub use server::{Server, Shared};
 pub use tls::{CertificateError, Certificates};
+pub use trust::TrustedRoot;

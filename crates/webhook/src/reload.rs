@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use rustls::sign::CertifiedKey;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
@@ -20,7 +21,7 @@ use touchmark_verify::{CacheLimits, GatherLimits, ImageVerifier, load_policies};
 
 use crate::metrics::Metrics;
 use crate::server::Shared;
-use crate::{Certificates, tls};
+use crate::{Certificates, TrustedRoot, tls};
 
 /// Something that is read from files and put in force.
 pub trait Source: Send + Sync {
@@ -144,8 +145,8 @@ pub struct PolicyFiles {
     pub policies: Vec<PathBuf>,
     /// Certificate authorities for registries, in PEM.
     pub registry_ca: Vec<PathBuf>,
-    /// A `trusted_root.json`; without it, the public good instance where a policy needs a trust root.
-    pub trusted_root: Option<PathBuf>,
+    /// Where the trust root is; without it, the public good instance where a policy needs one.
+    pub trusted_root: Option<TrustedRoot>,
     /// How registries are spoken to.
     pub registry: RegistryOptions,
     /// Where the verifier is used.
@@ -190,10 +191,7 @@ impl Source for PolicyFiles {
 impl PolicyFiles {
     fn trust_root(&self, policies: &PolicySet) -> anyhow::Result<Option<Arc<TrustRoot>>> {
         let root = match &self.trusted_root {
-            Some(path) => {
-                let root = TrustRoot::parse(&read(path)?, &touchmark_sigstore::Limits::default());
-                root.with_context(|| format!("cannot use the trust root {}", path.display()))?
-            }
+            Some(place) => place.read(Timestamp::now())?,
             None if policies.needs_trust_root() => TrustRoot::public_good()?,
             None => return Ok(None),
         };
@@ -236,7 +234,7 @@ impl Source for CertificateFiles {
 }
 
 /// A file of which nobody expects much.
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     const MAX_BYTES: u64 = 1 << 20;
     use std::io::Read as _;
     let mut bytes = Vec::new();

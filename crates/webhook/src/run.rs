@@ -12,9 +12,10 @@ use tokio_rustls::TlsAcceptor;
 use touchmark_registry::RegistryOptions;
 use tracing_subscriber::EnvFilter;
 
+use crate::trust::keep_fresh;
 use crate::{
     Arguments, CertificateFiles, Certificates, Limits, LogFormat, Metrics, PolicyFiles, Server, Shared,
-    Watched,
+    TrustedRoot, Watched,
 };
 
 /// Runs the server until it is told to end. Exits 0 then, and 2 when it cannot start.
@@ -53,7 +54,12 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     let limits = Limits { max_reviews: usize::from(arguments.max_reviews), ..Limits::default() };
     let shared = Arc::new(Shared::new(limits, Arc::clone(&metrics)));
     let certificates = Arc::new(Certificates::default());
-    let mut policy_files = Watched::new(policy_files(arguments, &shared), Arc::clone(&metrics));
+    let trusted_root = TrustedRoot::named(arguments)?;
+    if let Some(TrustedRoot::Tuf(state)) = &trusted_root {
+        keep_fresh(state.clone(), arguments).await?;
+    }
+    let policy_files = policy_files(arguments, trusted_root, &shared);
+    let mut policy_files = Watched::new(policy_files, Arc::clone(&metrics));
     let mut certificate_files =
         Watched::new(certificate_files(arguments, &certificates, &metrics), Arc::clone(&metrics));
     certificate_files.start().await?;
@@ -82,13 +88,17 @@ async fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn policy_files(arguments: &Arguments, shared: &Arc<Shared>) -> PolicyFiles {
+fn policy_files(
+    arguments: &Arguments,
+    trusted_root: Option<TrustedRoot>,
+    shared: &Arc<Shared>,
+) -> PolicyFiles {
     let registry = RegistryOptions::default();
     let registry = if arguments.allow_http { registry.dangerous_plain_http() } else { registry };
     PolicyFiles {
         policies: arguments.policy.clone(),
         registry_ca: arguments.registry_ca.clone(),
-        trusted_root: arguments.trusted_root.clone(),
+        trusted_root,
         registry,
         shared: Arc::clone(shared),
     }

@@ -11,10 +11,10 @@ use touchmark_oci::Digest;
 use touchmark_policy::{CertificateIdentity, NamedSigner, ProofRequirement, TextMatch};
 use touchmark_sign::keyless::{IdentityToken, KeylessSigner, SigningServices};
 use touchmark_sigstore::{Artifact, BlobSignature, Bundle, BundleContent, PublicKey, Verifier};
-use touchmark_transport::{Client, ClientOptions};
 
 use crate::accept::accept;
 use crate::commands::sign_blob::MAX_BLOB_BYTES;
+use crate::context::Context;
 use crate::files::{MAX_DOCUMENT_BYTES, read_input, write_output};
 use crate::keys::limits;
 use crate::outcome::Outcome;
@@ -85,22 +85,22 @@ pub(crate) struct VerifyBundleArgs {
 }
 
 /// Runs the suite's command.
-pub(crate) async fn run(command: &ConformanceCommand) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(command: &ConformanceCommand, context: &Context) -> anyhow::Result<Outcome> {
     match command {
         ConformanceCommand::VerifyBundle(args) => verify(args),
-        ConformanceCommand::SignBundle(args) => sign(args).await,
+        ConformanceCommand::SignBundle(args) => sign(args, context).await,
     }
 }
 
 /// Signs. The suite verifies what was signed by itself.
-async fn sign(args: &SignBundleArgs) -> anyhow::Result<Outcome> {
+async fn sign(args: &SignBundleArgs, context: &Context) -> anyhow::Result<Outcome> {
     let now = Timestamp::now();
     let services = match &args.signing_config {
         Some(path) => SigningServices::parse(&read_input(path, MAX_DOCUMENT_BYTES)?, now)?,
         None => SigningServices::public_good(now)?,
     };
     let token = IdentityToken::parse(&args.identity_token, now)?;
-    let signer = KeylessSigner::new(Client::new(ClientOptions::default())?, services, token);
+    let signer = KeylessSigner::new(context.client()?, services, token);
     let artifact = read_input(&args.artifact, MAX_BLOB_BYTES)?;
     let bundle =
         if args.in_toto { signer.sign_payload(artifact).await? } else { signer.sign_blob(&artifact).await? };

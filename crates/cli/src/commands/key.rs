@@ -8,7 +8,6 @@ use serde_json::json;
 use touchmark_sign::kms::{Environment, RemoteKey};
 use touchmark_sign::{EncryptedKey, KeyFile, KeyKind, KeyReference, PrivateKey};
 use touchmark_sigstore::PublicKey;
-use touchmark_transport::{Client, ClientOptions};
 
 use crate::arguments::ReportFormat;
 use crate::context::Context;
@@ -121,12 +120,12 @@ pub(crate) async fn run(command: KeyCommand, context: &Context) -> anyhow::Resul
         KeyCommand::Public(args) => {
             let key = match read_here(&args.key) {
                 Some(key) => key.unlock()?.public_key().clone(),
-                None => remote_public_key(&args.key).await?,
+                None => remote_public_key(&args.key, context).await?,
             };
             write_output(&args.output, key.to_pem().as_bytes())?;
             Ok(Outcome::Done)
         }
-        KeyCommand::Inspect(args) => inspect(&args).await,
+        KeyCommand::Inspect(args) => inspect(&args, context).await,
     }
 }
 
@@ -177,9 +176,9 @@ fn read_here(reference: &KeyReference) -> Option<KeyRef> {
     }
 }
 
-async fn remote_public_key(reference: &KeyReference) -> anyhow::Result<PublicKey> {
+async fn remote_public_key(reference: &KeyReference, context: &Context) -> anyhow::Result<PublicKey> {
     let fetched = async {
-        let client = Client::new(ClientOptions::default())?;
+        let client = context.client()?;
         let environment = Environment::new(|name| std::env::var(name).ok());
         let key = RemoteKey::open(reference, client, environment).await?;
         anyhow::Ok(key.public_key().await?)
@@ -187,10 +186,10 @@ async fn remote_public_key(reference: &KeyReference) -> anyhow::Result<PublicKey
     fetched.await.with_context(|| format!("cannot use the key {reference}"))
 }
 
-async fn inspect(args: &InspectArgs) -> anyhow::Result<Outcome> {
+async fn inspect(args: &InspectArgs, context: &Context) -> anyhow::Result<Outcome> {
     let (holds, keys) = match read_here(&args.key) {
         Some(key) => describe(&key.read()?)?,
-        None => ("private key, kept elsewhere", vec![remote_public_key(&args.key).await?]),
+        None => ("private key, kept elsewhere", vec![remote_public_key(&args.key, context).await?]),
     };
     let report = match args.output {
         ReportFormat::Json => {

@@ -64,7 +64,7 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
     for policy in policies.policies() {
         policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
-    let trust_root = args.trust.for_policies(&policies)?;
+    let trust_root = args.trust.for_policies(&policies, context).await?;
     let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
     let verifier = match trust_root {
         Some(trust_root) => verifier.with_trust_root(trust_root),

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: VerifyAttestationArgs, context: &Context) -> anyho
     let policy =
         Policy::attested_by(signers.clone(), args.predicate_type.clone()).with_proof(args.trust.proof());
     let policies = PolicySet::new(vec![policy])?;
-    let trust_root = args.trust.for_policies(&policies)?;
+    let trust_root = args.trust.for_policies(&policies, context).await?;
     let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
     let verifier = match trust_root {
         Some(trust_root) => verifier.with_trust_root(trust_root),

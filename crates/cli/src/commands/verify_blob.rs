@@ -47,11 +47,11 @@ pub(crate) struct VerifyBlobArgs {
 }
 
 /// Verifies the signature over the file.
-pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
     refuse_stdin_twice(args)?;
     let signers = args.signers.require()?;
     let signature = read_signature(args)?;
-    let verifier = args.trust.verifier(&signers)?;
+    let verifier = args.trust.verifier(&signers, context).await?;
     let verified = match args.file.parse::<Digest>() {
         Ok(digest) => verifier.verify_blob(Artifact::Digest(&digest), &signature),
         Err(_) => {

@@ -153,3 +153,25 @@ impl Stage {
         digest.to_string()
     }
 }
+
+impl Stage {
+    /// The folder of the only TUF repository that is kept.
+    pub(crate) fn kept(&self) -> PathBuf {
+        let entries = std::fs::read_dir(self.path(".local/share/touchmark/tuf")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap()
+    }
+
+    /// Changes the document in which it is kept.
+    pub(crate) fn change_kept(&self, change: impl FnOnce(&mut Value)) {
+        let path = self.kept().join("cache.v1.json");
+        let mut kept: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut kept);
+        std::fs::write(path, kept.to_string()).unwrap();
+    }
+
+    /// As if its mirror had been asked last two days ago.
+    pub(crate) fn age_kept(&self) {
+        let then = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48);
+        self.change_kept(|kept| kept["refreshed"] = then.to_string().into());
+    }
+}

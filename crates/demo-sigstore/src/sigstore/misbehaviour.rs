@@ -22,6 +22,8 @@ pub struct Misbehaviour {
     pub wrong_ct_log_key: bool,
     /// Whose time the trusted root says was over an hour ago.
     pub expired: BTreeSet<Authority>,
+    /// What the TUF repository does wrong.
+    pub tuf: Vec<TufFault>,
     /// Answers to give instead, the first that matches: `Fault::times("/api/v2/log", 429, 2).header("retry-after", "1")`.
     pub faults: Vec<Fault>,
     /// Parts of paths whose answers are cut off half way.
@@ -43,4 +45,60 @@ pub enum Authority {
     RekorV2,
     /// The timestamp authority.
     Timestamps,
+}
+
+/// A file of the TUF repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TufFile {
+    /// `N.root.json`.
+    Root,
+    /// `timestamp.json`.
+    Timestamp,
+    /// `N.snapshot.json`.
+    Snapshot,
+    /// `N.targets.json`.
+    Targets,
+    /// A target.
+    Target,
+}
+
+impl TufFile {
+    /// The name of the role that signs it.
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Timestamp => "timestamp",
+            Self::Snapshot => "snapshot",
+            Self::Targets | Self::Target => "targets",
+        }
+    }
+
+    /// Whether it is the file of this name.
+    pub(super) fn is(self, name: &str) -> bool {
+        match self {
+            Self::Target => name.starts_with("targets/"),
+            Self::Timestamp => name == "timestamp.json",
+            other => name.ends_with(&format!(".{}.json", other.role())),
+        }
+    }
+}
+
+/// Something that the TUF repository does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TufFault {
+    /// The first version is given out: of the timestamp, or of what the timestamp or snapshot name; of roots, the last one again as
+    /// the next.
+    Rollback(TufFile),
+    /// What is served of snapshot, targets or a target is not what is described.
+    WrongHash(TufFile),
+    /// Without signatures.
+    Unsigned(TufFile),
+    /// It expired an hour ago.
+    Expired(TufFile),
+    /// The target of this name is not listed.
+    Unlisted(&'static str),
+    /// The file never ends.
+    Endless(TufFile),
+    /// The file comes a byte at a time, with pauses.
+    Dripping(TufFile),
 }

@@ -34,7 +34,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::serving::lock;
 
 pub use clock::Clock;
-pub use misbehaviour::{Authority, Misbehaviour};
+pub use misbehaviour::{Authority, Misbehaviour, TufFault, TufFile};
 pub use oidc::Identity;
 pub use refusal::{Refusal, SigstoreError};
 
@@ -190,7 +190,21 @@ impl Sigstore {
         self.state.signing_config(rekor)
     }
 
-    /// `root.json` of the TUF repository.
+    /// Signs timestamp, snapshot and targets of the TUF repository anew, as of now.
+    pub fn publish_tuf(&self) {
+        lock(&self.state.parts).tuf.publish(self.state.clock.now());
+    }
+
+    /// Makes the next root of the TUF repository, with another key for all roles.
+    ///
+    /// # Panics
+    /// When no key can be made.
+    #[expect(clippy::expect_used, reason = "a test cannot go on without")]
+    pub fn rotate_tuf_root(&self) {
+        lock(&self.state.parts).tuf.rotate(self.state.clock.now()).expect("a key");
+    }
+
+    /// The first `root.json` of the TUF repository.
     ///
     /// # Panics
     /// When it cannot be signed.

@@ -1,16 +1,20 @@
 //! Who answers what, and how an answer is spoilt on its way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, Uri};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::serving::{Answer, breaking_off, lock, respond, take_fault};
 
 use super::json::{parse, text};
+use super::misbehaviour::TufFault;
 use super::rekor_v1::Logged;
+use super::tuf::View;
 use super::{Misbehaviour, Parts, Refusal, Shared, fulcio, oidc, trust};
 
 /// A request, taken apart.
@@ -94,8 +98,13 @@ impl Shared {
         let name = path.strip_prefix("/tuf/").ok_or_else(|| Refusal::not_found("path"))?;
         let root = trust::trusted_root(parts, &self.url, self.clock.now(), bad)?.to_string();
         let config = trust::signing_config(parts.started, &self.url, 2).to_string();
-        let targets = [("trusted_root.json", root), ("signing_config.v0.2.json", config)];
-        Ok(typed("application/json", parts.tuf.file(name, &targets)?.into_bytes()))
+        let mut targets = vec![("trusted_root.json", root), ("signing_config.v0.2.json", config)];
+        targets.retain(|(name, _)| {
+            !bad.tuf.iter().any(|fault| matches!(fault, TufFault::Unlisted(n) if n == name))
+        });
+        let view = View { targets: &targets, faults: &bad.tuf, now: self.clock.now() };
+        let content = parts.tuf.file(name, &view)?;
+        Ok(withheld(name, content, bad))
     }
 
     /// The token comes in the request or, from sigstore-go, as a bearer's.
@@ -146,6 +155,29 @@ fn answer_json(status: u16, body: &Value) -> Answer {
 fn typed(kind: &str, body: Vec<u8>) -> Answer {
     respond(200, &[("content-type", kind.to_owned())], body)
 }
+
+/// A file of the TUF repository, sent whole, for ever or a byte at a time.
+fn withheld(name: &str, content: String, bad: &Misbehaviour) -> Answer {
+    let headers = [("content-type", "application/json".to_owned())];
+    let endless = bad.tuf.iter().any(|fault| matches!(fault, TufFault::Endless(file) if file.is(name)));
+    if endless {
+        let spaces = Bytes::from_static(&[b' '; 4096]);
+        let stream = stream::iter(std::iter::repeat(Ok::<_, std::convert::Infallible>(spaces)));
+        return respond(200, &headers, Body::from_stream(stream));
+    }
+    let dripping = bad.tuf.iter().any(|fault| matches!(fault, TufFault::Dripping(file) if file.is(name)));
+    if dripping {
+        let drops = stream::iter(content.into_bytes()).then(|byte| async move {
+            tokio::time::sleep(DRIP).await;
+            Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(&[byte]))
+        });
+        return respond(200, &headers, Body::from_stream(drops));
+    }
+    typed("application/json", content.into_bytes())
+}
+
+/// Between two bytes of a file that drips: short enough that no pause is suspicious.
+const DRIP: Duration = Duration::from_millis(20);
 
 /// The first half of an answer, under the length of the whole.
 async fn cut_off(answer: Answer) -> Answer {

@@ -42,6 +42,7 @@ impl Exchange {
             connect_timeout: std::time::Duration::from_secs(2),
             max_redirects: 0,
             retry: RetryPolicy { max_attempts: 2, ..RetryPolicy::default() },
+            offline: self.client.options().offline,
             ..ClientOptions::default()
         };
         self.with_options(options)

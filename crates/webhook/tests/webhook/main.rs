@@ -4,3 +4,4 @@
 mod harness;
 mod registry;
 mod reviews;
+mod trust;
