@@ -1,7 +1,6 @@
 //! Signing with whatever the command line names: a key in a file, a key elsewhere, or an identity.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use touchmark_attestation::Statement;
 use touchmark_oci::{Digest, PinnedRef};
-use touchmark_sign::keyless::{IdentityToken, KeylessSigner, SigningServices, ambient_token};
+use touchmark_sign::keyless::{KeylessSigner, SigningServices};
 use touchmark_sign::kms::{Environment, RemoteKey};
 use touchmark_sign::{
     KeyReference, SignatureFormat, Signer, UnsignedBlob, UnsignedSignature, UnsignedStatement,
@@ -22,12 +21,11 @@ use touchmark_transport::{Client, ClientOptions, Url};
 
 use crate::context::Context;
 use crate::failure::Mistake;
-use crate::files::{MAX_DOCUMENT_BYTES, is_dash, read_input};
+use crate::files::{MAX_DOCUMENT_BYTES, read_input};
+use crate::identity::IdentityArgs;
 use crate::keys::{KeyRef, limits};
 use crate::signers::TrustRootRef;
 
-/// Bytes of an identity token in a file.
-const MAX_TOKEN_BYTES: u64 = 64 << 10;
 /// The interface version of a log that `--rekor-url` names, unless `--rekor-version` says otherwise.
 const DEFAULT_LOG_VERSION: u32 = 1;
 
@@ -38,15 +36,8 @@ pub(crate) struct SigningArgs {
     /// COSIGN_PASSWORD, TOUCHMARK_PASSWORD or a prompt. Without it, signing is keyless
     #[arg(long, value_name = "KEY", env = "TOUCHMARK_KEY")]
     pub(crate) key: Option<KeyRef>,
-    /// Keyless: the identity token, or a file with it; - is standard input. Without it, the token that the CI job or the cloud gives
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "TOUCHMARK_IDENTITY_TOKEN",
-        hide_env_values = true,
-        conflicts_with = "key"
-    )]
-    pub(crate) identity_token: Option<String>,
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
     /// Keyless: the services to sign with, a signing_config.json; without it and without URLs, Sigstore's public ones
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_SIGNING_CONFIG", conflicts_with_all = ["key", "fulcio_url"])]
     signing_config: Option<std::path::PathBuf>,
@@ -96,17 +87,8 @@ impl SigningArgs {
 
     async fn keyless(&self, context: &Context) -> anyhow::Result<Signing> {
         let client = Client::new(ClientOptions::default())?;
-        let Some(text) = self.token(&client).await? else {
-            return Err(Mistake::new(
-                "nothing to sign with",
-                "--key KEY names a key (touchmark key generate makes one); keyless, --identity-token TOKEN names the identity where no \
-                 CI system gives one",
-            )
-            .into());
-        };
-        let now = Timestamp::now();
-        let token = IdentityToken::parse(&text, now).context("cannot use the identity token")?;
-        let services = self.services(now)?;
+        let services = self.services(Timestamp::now())?;
+        let token = self.identity.token(&client, &services, context).await?;
         context.note(&format!(
             "signing keyless as {} (issuer {}), which the certificate and every log make public",
             token.identity(),
@@ -114,24 +96,6 @@ impl SigningArgs {
         ));
         let check = self.check(context)?;
         Ok(Signing::Keyless { signer: Box::new(KeylessSigner::new(client, services, token)), check })
-    }
-
-    async fn token(&self, client: &Client) -> anyhow::Result<Option<String>> {
-        let Some(named) = &self.identity_token else {
-            let variable = |name: &str| std::env::var(name).ok();
-            let file = |path: &str| {
-                let bytes = read_input(Path::new(path), MAX_TOKEN_BYTES).ok()?;
-                String::from_utf8(bytes).ok()
-            };
-            return Ok(ambient_token(client, &variable, &file).await?);
-        };
-        let path = Path::new(named);
-        // A token has two dots and is no file's name on any machine.
-        if !is_dash(path) && named.matches('.').count() == 2 && !path.exists() {
-            return Ok(Some(named.clone()));
-        }
-        let bytes = read_input(path, MAX_TOKEN_BYTES)?;
-        Ok(Some(String::from_utf8(bytes).context("the identity token is not text")?))
     }
 
     fn services(&self, now: Timestamp) -> anyhow::Result<SigningServices> {

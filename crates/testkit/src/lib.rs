@@ -4,4 +4,4 @@ mod registry;
 mod sigstore;
 
 pub use registry::{Auth, FakeRegistry, Fault, Knobs, Location, Recorded, ReferrersApi, Tamper};
-pub use sigstore::{Authority, Clock, Identity, Misbehaviour, Options, Sigstore};
+pub use sigstore::{Authority, Clock, Identity, LoginFault, Misbehaviour, Options, PERSON, Sigstore};

@@ -1,7 +1,7 @@
 //! Keyless, with a whole Sigstore in this process: signed by an identity, verified by it, and by nobody else.
 
 use serde_json::Value;
-use touchmark_testkit::{Clock, Identity, Misbehaviour, Options, Sigstore};
+use touchmark_testkit::{Clock, Identity, LoginFault, Misbehaviour, Options, PERSON, Sigstore};
 
 use crate::stage::{Run, Stage, assert_follows};
 
@@ -205,4 +205,71 @@ fn a_trust_root_is_shown_and_one_that_is_none_is_refused() {
     let refused = stage.run(&["trust", "show", "--trusted-root", "root.json"]).undecided();
     assert!(refused.stderr.contains("root.json"), "{}", refused.stderr);
     stage.run(&["trust", "show", "--trusted-root", "missing.json"]).undecided();
+}
+
+/// A browser for the program: it says where it was sent, and somebody else goes there.
+fn with_browser(scene: &Scene, arguments: &[&str]) -> Run {
+    use std::os::unix::fs::PermissionsExt as _;
+    scene.stage.write("browser", "#!/bin/sh\nprintf %s \"$1\" > address.part && mv address.part address\n");
+    let script = scene.stage.path("browser");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let address = scene.stage.path("address");
+    let visit = async {
+        let url = loop {
+            match std::fs::read_to_string(&address) {
+                Ok(text) => break text.parse().unwrap(),
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        };
+        let client = touchmark_transport::Client::new(touchmark_transport::ClientOptions::default()).unwrap();
+        let request = touchmark_transport::Request::new(touchmark_transport::Method::GET, url);
+        client.fetch(request, 1 << 20).await.unwrap()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| scene.runtime.block_on(async { tokio::time::timeout(LIMIT, visit).await.unwrap() }));
+        scene.stage.run_with(arguments, &[("BROWSER", script.to_str().unwrap())])
+    })
+}
+
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+const LOGIN: [&str; 5] =
+    ["--signing-config", "signing_config.json", "--trusted-root", "trusted_root.json", "--oidc-flow"];
+
+#[test]
+fn whoever_logs_in_signs() {
+    let scene = Scene::new(2);
+    let by = |flow| [&["sign", IMAGE], &LOGIN[..], &[flow]].concat();
+    let signed = with_browser(&scene, &by("browser")).ok();
+    assert!(signed.stderr.contains(PERSON), "{}", signed.stderr);
+    let shown = scene.stage.run(&by("device")).ok();
+    assert!(shown.stderr.contains("WDJB-MJHT"), "{}", shown.stderr);
+    scene.verify(&["verify", IMAGE], PERSON).ok();
+}
+
+#[test]
+fn nobody_is_asked_to_log_in_where_nobody_is() {
+    let scene = Scene::new(2);
+    for flow in ["auto", "token", "oob"] {
+        let told = scene.stage.run(&[&["sign", IMAGE], &LOGIN[..], &[flow]].concat()).undecided();
+        assert!(told.stderr.contains("hint: --key KEY"), "{}", told.stderr);
+    }
+    assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_login_that_fails_signs_nothing_and_says_why() {
+    let scene = Scene::new(2);
+    let by = |flow| [&["sign", IMAGE], &LOGIN[..], &[flow]].concat();
+    let none = scene.stage.run(&by("browser")).undecided();
+    assert!(none.stderr.contains("--oidc-flow device"), "{}", none.stderr);
+    scene.misbehave(|wrong| wrong.login = Some(LoginFault::NoDevice));
+    let none = scene.stage.run(&by("device")).undecided();
+    assert!(none.stderr.contains("another --oidc-flow"), "{}", none.stderr);
+    scene.misbehave(|wrong| wrong.login = Some(LoginFault::Denied));
+    let refused = scene.stage.run(&by("device")).undecided();
+    assert!(refused.stderr.contains("the login was refused"), "{}", refused.stderr);
+    let elsewhere = [&by("device")[..], &["--oidc-issuer", "http://127.0.0.1:1"]].concat();
+    let told = scene.stage.run(&elsewhere).undecided();
+    assert!(told.stderr.contains("http://127.0.0.1:1"), "{}", told.stderr);
+    assert!(!scene.sigstore.requests().iter().any(|asked| asked.contains("signingCert")));
 }

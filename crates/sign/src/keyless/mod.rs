@@ -7,6 +7,7 @@
 mod ambient;
 mod call;
 mod fulcio;
+mod login;
 mod rekor;
 mod services;
 mod signing_config;
@@ -25,6 +26,7 @@ use touchmark_sigstore::{Limits, parse_statement};
 use touchmark_transport::{Client, StatusCode, TransportError};
 
 pub use self::ambient::{AmbientError, ambient_token};
+pub use self::login::{DeviceCode, Login, LoginEndpoint, LoginError, Redirect};
 pub use self::services::{Endpoint, ServicesError, SigningServices};
 pub use self::signing_config::{Selection, SelectionError, Service, SigningConfigDocument};
 pub use self::token::{IdentityToken, TokenError};

@@ -37,6 +37,7 @@ impl Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningServices {
     certificate_authority: Url,
+    identity_provider: Option<Url>,
     logs: Vec<Endpoint>,
     timestamp_authorities: Vec<Url>,
 }
@@ -59,7 +60,7 @@ impl SigningServices {
         if timestamp_authorities.is_empty() && !logs.iter().any(|log| log.version == 1) {
             return Err(ServicesError::NoTime);
         }
-        Ok(Self { certificate_authority, logs, timestamp_authorities })
+        Ok(Self { certificate_authority, identity_provider: None, logs, timestamp_authorities })
     }
 
     /// Those that a signing configuration (version 0.2) names, as they are valid at `now`.
@@ -86,8 +87,11 @@ impl SigningServices {
         let Some(authority) = authority.into_iter().next() else {
             return Err(ServicesError::TooFew { what: "certificate authority", wanted: 1, found: 0 });
         };
+        let provider = choose(&config.oidc_urls, &every, &[1], "identity provider", now)?;
         let logs = logs.into_iter().map(|log| (log.url, log.version)).collect();
-        Self::new(authority.url, logs, timestamps.into_iter().map(|endpoint| endpoint.url).collect())
+        let timestamps = timestamps.into_iter().map(|endpoint| endpoint.url).collect();
+        let services = Self::new(authority.url, logs, timestamps)?;
+        Ok(Self { identity_provider: provider.into_iter().next().map(|endpoint| endpoint.url), ..services })
     }
 
     /// The public good instance's as they were when this version was made.
@@ -102,6 +106,11 @@ impl SigningServices {
     /// Issues the certificate.
     pub fn certificate_authority(&self) -> &Url {
         &self.certificate_authority
+    }
+
+    /// Where people log in, if the configuration names one.
+    pub fn identity_provider(&self) -> Option<&Url> {
+        self.identity_provider.as_ref()
     }
 
     /// List the signature, each of them.

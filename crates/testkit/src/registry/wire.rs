@@ -40,7 +40,7 @@ pub(crate) fn respond(status: u16, headers: &[(&str, String)], body: impl Into<B
 }
 
 /// The pairs of a query or form.
-pub(super) fn pairs(text: &str) -> Vec<(String, String)> {
+pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         (unescape(name), unescape(value))

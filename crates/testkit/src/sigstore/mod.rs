@@ -12,6 +12,7 @@ mod fulcio;
 mod json;
 mod keys;
 mod log;
+mod login;
 mod merkle;
 mod misbehaviour;
 mod oidc;
@@ -34,7 +35,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::registry::lock;
 
 pub use clock::Clock;
-pub use misbehaviour::{Authority, Misbehaviour};
+pub use login::PERSON;
+pub use misbehaviour::{Authority, LoginFault, Misbehaviour};
 pub use oidc::Identity;
 
 use refusal::Refusal;
@@ -77,6 +79,7 @@ struct Shared {
 struct Parts {
     started: Timestamp,
     issuer: oidc::Issuer,
+    logins: login::Logins,
     fulcio: fulcio::Fulcio,
     ct_log: ct_log::CtLog,
     rekor_v1: rekor_v1::RekorV1,
@@ -193,6 +196,7 @@ impl Parts {
         Ok(Self {
             started: now,
             issuer: oidc::Issuer::new()?,
+            logins: login::Logins::default(),
             fulcio: fulcio::Fulcio::new(validity)?,
             ct_log: ct_log::CtLog::new()?,
             rekor_v1: rekor_v1::RekorV1::new(&host, now)?,
