@@ -6,6 +6,6 @@ use touchmark_sign::keyless::Redirect;
 
 fuzz_target!(|head: &[u8]| {
     if let Some(redirect) = Redirect::parse(head) {
-        assert!(head.starts_with(b"GET /auth/callback"), "{redirect:?}");
+        assert!(head.starts_with(b"GET /"), "{redirect:?}");
     }
 });

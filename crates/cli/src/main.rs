@@ -7,6 +7,7 @@ mod annotations;
 mod arguments;
 mod attach;
 mod browser;
+mod check;
 mod checkout;
 mod commands;
 mod context;
@@ -21,6 +22,7 @@ mod render;
 mod service_spec;
 mod signers;
 mod signing;
+mod signing_key;
 mod source;
 mod transfer;
 

@@ -150,12 +150,114 @@ fn what_a_service_got_wrong_is_noticed_before_anything_is_attached() {
 }
 
 #[test]
-fn the_older_format_is_refused_before_anything_is_logged_or_attached() {
+fn identities_sign_in_the_older_format_too() {
     let scene = Scene::new(1);
+    scene.stage.write("predicate.json", r#"{"a":1}"#);
+    let about = ["attest", "--type", "https://example.com/t", "--predicate", "predicate.json"];
+    scene.sign(&["sign", "--format", "legacy", "-a", "env=prod", IMAGE]).ok();
+    scene.sign(&[&about[..], &["--format", "legacy", IMAGE]].concat()).ok();
+    let verify = |more: &[&str], subject| {
+        scene.verify(&[&["verify", "--require", "promise,timestamp,sct"], more, &[IMAGE]].concat(), subject)
+    };
+    let allowed = verify(&["-o", "json"], SUBJECT).ok().json();
+    let support = &allowed["results"][0]["decision"]["policies"][0]["requirements"][0]["support"][0];
+    assert_eq!(support["certificate"]["subject"], SUBJECT);
+    verify(&[], "a@b.example").denied();
+    let attested = ["verify-attestation", "--type", "https://example.com/t", "--require", "promise", IMAGE];
+    assert_eq!(scene.verify(&attested, SUBJECT).ok().json()["statement"]["predicate"]["a"], 1);
+}
+
+#[test]
+fn both_formats_hold_at_once() {
+    let scene = Scene::new(1);
+    scene.sign(&["sign", "--format", "both", IMAGE]).ok();
+    let tree = scene.stage.run(&["tree", "-o", "json", IMAGE]).ok().json().to_string();
+    assert!(tree.contains("bundle.v0.3") && tree.contains(".sig"), "{tree}");
+    scene.verify(&["verify", "--require", "log", IMAGE], SUBJECT).ok();
+}
+
+#[test]
+fn the_older_format_without_a_promise_is_refused_before_anything_is_logged_or_attached() {
+    let scene = Scene::new(2);
     for format in ["legacy", "both"] {
         let refused = scene.sign(&["sign", "--format", format, IMAGE]).undecided();
         assert!(refused.stderr.contains("--format bundle"), "{}", refused.stderr);
     }
+    assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_promise_that_does_not_hold_is_not_stored_in_the_older_format() {
+    let scene = Scene::new(1);
+    scene.misbehave(|wrong| wrong.wrong_log_key = true);
+    scene.sign(&["sign", "--format", "legacy", IMAGE]).undecided();
+    let tree = scene.stage.run(&["tree", "-o", "json", IMAGE]).ok().json().to_string();
+    assert!(!tree.contains(".sig"), "{tree}");
+}
+
+/// Arguments that sign with the key `release`, and have that logged and dated.
+fn logged<'a>(command: &[&'a str]) -> Vec<&'a str> {
+    let with = ["--key", "release.key", "--signing-config", "signing_config.json"];
+    [command, &with, &["--trusted-root", "trusted_root.json"]].concat()
+}
+
+#[test]
+fn what_a_key_signs_is_logged_and_dated_where_services_are_named() {
+    for rekor_version in [1, 2] {
+        let scene = Scene::new(rekor_version);
+        scene.stage.write("file", "content");
+        let run = |command: &[&str]| scene.stage.run(&logged(command));
+        run(&["sign", IMAGE]).ok();
+        run(&["sign-blob", "--bundle", "b.json", "file"]).ok();
+        let by =
+            ["--key", "release.pub", "--trusted-root", "trusted_root.json", "--require", "log,timestamp"];
+        scene.stage.run(&[&["verify", IMAGE], &by[..]].concat()).ok();
+        scene.stage.run(&[&["verify-blob", "--bundle", "b.json", "file"], &by[..]].concat()).ok();
+        assert!(!scene.sigstore.requests().iter().any(|asked| asked.contains("signingCert")));
+    }
+}
+
+#[test]
+fn what_a_key_signs_in_the_older_format_is_logged_too() {
+    let scene = Scene::new(1);
+    scene.stage.write("predicate.json", r#"{"a":1}"#);
+    scene.stage.run(&logged(&["sign", "--format", "legacy", IMAGE])).ok();
+    let about = ["--type", "https://example.com/t", "--predicate", "predicate.json", IMAGE];
+    scene.stage.run(&logged(&[&["attest", "--format", "legacy"], &about[..]].concat())).ok();
+    let by = [
+        "--key",
+        "release.pub",
+        "--trusted-root",
+        "trusted_root.json",
+        "--require",
+        "promise,timestamp",
+        IMAGE,
+    ];
+    scene.stage.run(&[&["verify"], &by[..]].concat()).ok();
+    scene.stage.run(&[&["verify-attestation", "--type", "https://example.com/t"], &by[..]].concat()).ok();
+}
+
+#[test]
+fn a_key_needs_no_signing_config_and_its_log_has_to_be_known() {
+    let scene = Scene::new(1);
+    let url = scene.sigstore.url();
+    let by_url = ["sign", "--key", "release.key", "--rekor-url", url.as_str(), IMAGE];
+    let signed = scene.stage.run(&[&by_url[..], &["--trusted-root", "trusted_root.json"]].concat()).ok();
+    assert!(!signed.stderr.contains("warning: without --trusted-root"), "{}", signed.stderr);
+    let unknown = scene.stage.run(&[&by_url[..], &["--trusted-root", "public"]].concat()).undecided();
+    assert!(unknown.stderr.contains("knows no transparency log"), "{}", unknown.stderr);
+    assert!(scene.stage.run(&by_url).ok().stderr.contains("warning: without --trusted-root"));
+    let lonely = scene.stage.run(&["sign", "--rekor-url", &url, IMAGE]).undecided();
+    assert!(lonely.stderr.contains("--fulcio-url"), "{}", lonely.stderr);
+}
+
+#[test]
+fn what_a_log_does_not_take_is_refused_before_it_is_asked() {
+    let scene = Scene::new(2);
+    scene.stage.run(&["key", "generate", "--kind", "ed25519", "--output-key-prefix", "other-kind"]).ok();
+    let with = ["--key", "other-kind.key", "--signing-config", "signing_config.json"];
+    let refused = scene.stage.run(&[&["sign", IMAGE], &with[..]].concat()).undecided();
+    assert!(refused.stderr.contains("takes no such signature by an"), "{}", refused.stderr);
     assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
 }
 
