@@ -162,10 +162,14 @@ pub(super) fn token(
         Some(LoginFault::OldToken) => Timestamp::UNIX_EPOCH,
         _ => now,
     };
-    let mut answer = json!({ "access_token": "none", "token_type": "bearer" });
-    if bad.login != Some(LoginFault::NoToken) {
-        answer["id_token"] = issuer.token(by, &person, then)?.into();
-    }
+    let answer = match bad.login {
+        Some(LoginFault::NoToken) => json!({ "access_token": "none", "token_type": "bearer" }),
+        _ => json!({
+            "access_token": "none",
+            "token_type": "bearer",
+            "id_token": issuer.token(by, &person, then)?,
+        }),
+    };
     Ok(respond(200, &headers, answer.to_string()))
 }
 
