@@ -2,7 +2,9 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::Path;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -20,6 +22,8 @@ use crate::render::harmless;
 const MAX_TOKEN_BYTES: u64 = 64 << 10;
 /// Bytes of a code that is pasted.
 const MAX_LINE_BYTES: u64 = 8 << 10;
+/// How long a program that hands out tokens may take.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(30);
 /// Sigstore's own issuer, where no signing configuration names another.
 const PUBLIC_ISSUER: &str = "https://oauth2.sigstore.dev/auth";
 /// How long the browser's answer is waited for: less than --timeout does by default, so that it is told what did not happen.
@@ -86,7 +90,7 @@ impl IdentityArgs {
                 let bytes = read_input(Path::new(path), MAX_TOKEN_BYTES).ok()?;
                 String::from_utf8(bytes).ok()
             };
-            return Ok(ambient_token(client, &variable, &file).await?);
+            return Ok(ambient_token(client, &variable, &file, &run).await?);
         };
         let path = Path::new(named);
         // A token has two dots and is no file's name on any machine.
@@ -131,6 +135,32 @@ impl IdentityArgs {
         };
         token.map_err(told).with_context(failed)
     }
+}
+
+/// What a program writes, if it succeeds in time. It may tell the user what it does.
+fn run(program: &str, arguments: &[&str]) -> Option<String> {
+    let started = Instant::now();
+    let command = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = command.ok()?;
+    let (send, written) = mpsc::channel();
+    let stdout = child.stdout.take()?;
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.take(MAX_TOKEN_BYTES).read_to_string(&mut text);
+        // Nobody waits any longer when the program took too long.
+        let _ = send.send(read.ok().map(|_| text));
+    });
+    let text = written.recv_timeout(PROGRAM_LIMIT).ok().flatten();
+    while text.is_some() && started.elapsed() < PROGRAM_LIMIT {
+        match child.try_wait().ok()? {
+            Some(status) => return text.filter(|_| status.success()),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    // It ended by itself if this fails.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
 }
 
 /// Whether there is a person to ask: a terminal, and no CI system, which may have one, too.

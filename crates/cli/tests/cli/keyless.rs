@@ -224,17 +224,10 @@ fn what_a_key_signs_in_the_older_format_is_logged_too() {
     scene.stage.run(&logged(&["sign", "--format", "legacy", IMAGE])).ok();
     let about = ["--type", "https://example.com/t", "--predicate", "predicate.json", IMAGE];
     scene.stage.run(&logged(&[&["attest", "--format", "legacy"], &about[..]].concat())).ok();
-    let by = [
-        "--key",
-        "release.pub",
-        "--trusted-root",
-        "trusted_root.json",
-        "--require",
-        "promise,timestamp",
-        IMAGE,
-    ];
-    scene.stage.run(&[&["verify"], &by[..]].concat()).ok();
-    scene.stage.run(&[&["verify-attestation", "--type", "https://example.com/t"], &by[..]].concat()).ok();
+    let by = ["--key", "release.pub", "--trusted-root", "trusted_root.json", IMAGE, "--require"];
+    scene.stage.run(&[&["verify"], &by[..], &["promise,timestamp"]].concat()).ok();
+    let attested = ["verify-attestation", "--type", "https://example.com/t"];
+    scene.stage.run(&[&attested[..], &by, &["promise"]].concat()).ok();
 }
 
 #[test]
@@ -374,4 +367,25 @@ fn a_login_that_fails_signs_nothing_and_says_why() {
     let told = scene.stage.run(&elsewhere).undecided();
     assert!(told.stderr.contains("http://127.0.0.1:1"), "{}", told.stderr);
     assert!(!scene.sigstore.requests().iter().any(|asked| asked.contains("signingCert")));
+}
+
+#[test]
+fn a_job_of_buildkites_gets_its_token_from_the_agent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::new(2);
+    scene.stage.write(
+        "buildkite-agent",
+        "#!/bin/sh\n[ \"$*\" = 'oidc request-token --audience sigstore' ] && [ -s token ] && cat token\n",
+    );
+    let agent = scene.stage.path("buildkite-agent");
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = agent.parent().unwrap().to_str().unwrap();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let job = [("BUILDKITE", "true"), ("PATH", path.as_str())];
+    let arguments = [&["sign", IMAGE], &LOGIN[..], &["token"]].concat();
+    scene.stage.run_with(&arguments, &job).ok();
+    scene.verify(&["verify", IMAGE], SUBJECT).ok();
+    scene.stage.write("token", "");
+    let told = scene.stage.run_with(&arguments, &job).undecided();
+    assert!(told.stderr.contains("buildkite-agent gives no identity token"), "{}", told.stderr);
 }

@@ -11,11 +11,14 @@ use touchmark_transport::{Client, Method, Request, StatusCode, TransportError, U
 const MAX_ANSWER_BYTES: u64 = 256 << 10;
 /// Where Kubernetes projects a token for Sigstore, as cosign expects it.
 const KUBERNETES_TOKEN: &str = "/var/run/sigstore/cosign/oidc-token";
+/// Buildkite's agent, which hands out the job's tokens
+/// ([buildkite-agent oidc](https://buildkite.com/docs/agent/v3/cli-oidc)).
+const BUILDKITE_AGENT: &str = "buildkite-agent";
 /// The audience that Fulcio asks for.
 const AUDIENCE: &str = "sigstore";
 
 /// The token of the job that this is, if a provider is recognised. `variable` looks up the environment, `file` reads a file that may be
-/// missing.
+/// missing, `program` runs a program with arguments and gives what it writes if it succeeds.
 ///
 /// # Errors
 /// [`AmbientError`]: a provider is there and gives no token.
@@ -23,6 +26,7 @@ pub async fn ambient_token(
     client: &Client,
     variable: &(dyn Fn(&str) -> Option<String> + Sync),
     file: &(dyn Fn(&str) -> Option<String> + Sync),
+    program: &(dyn Fn(&str, &[&str]) -> Option<String> + Sync),
 ) -> Result<Option<String>, AmbientError> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     // GitLab and everybody who follows its convention; CircleCI.
@@ -36,6 +40,10 @@ pub async fn ambient_token(
     }
     if set("GITHUB_ACTIONS").is_some() {
         return Err(AmbientError::NoPermission);
+    }
+    if set("BUILDKITE").is_some() {
+        let token = program(BUILDKITE_AGENT, &["oidc", "request-token", "--audience", AUDIENCE]);
+        return token.map(Some).ok_or(AmbientError::Program { program: BUILDKITE_AGENT });
     }
     if let Some(host) = set("GCE_METADATA_HOST") {
         return google(client, &host).await.map(Some);
@@ -104,6 +112,12 @@ pub enum AmbientError {
         /// The file.
         path: String,
     },
+    /// A program that gives no token.
+    #[error("{program} gives no identity token")]
+    Program {
+        /// The program.
+        program: &'static str,
+    },
     /// A provider that could not be asked.
     #[error("cannot ask {provider} for an identity token")]
     Transport {
@@ -139,7 +153,9 @@ mod tests {
             table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         let client = Client::new(ClientOptions::default()).unwrap();
-        ambient_token(&client, &|name| look(variables, name), &|path| look(files, path)).await
+        // A program is a file here, named by what is run.
+        let program = |name: &str, arguments: &[&str]| look(files, &[&[name], arguments].concat().join(" "));
+        ambient_token(&client, &|name| look(variables, name), &|path| look(files, path), &program).await
     }
 
     #[tokio::test]
@@ -148,6 +164,10 @@ mod tests {
         assert_eq!(token(&[("SIGSTORE_ID_TOKEN", "a")], &[]).await.unwrap().as_deref(), Some("a"));
         assert_eq!(token(&[("CIRCLE_OIDC_TOKEN_V2", "b")], &[]).await.unwrap().as_deref(), Some("b"));
         assert_eq!(token(&[], &[(KUBERNETES_TOKEN, "c")]).await.unwrap().as_deref(), Some("c"));
+        let agent = [("buildkite-agent oidc request-token --audience sigstore", "e")];
+        assert_eq!(token(&[("BUILDKITE", "true")], &agent).await.unwrap().as_deref(), Some("e"));
+        assert_eq!(token(&[], &agent).await.unwrap(), None);
+        assert!(matches!(token(&[("BUILDKITE", "true")], &[]).await, Err(AmbientError::Program { .. })));
         let spiffe = [("SPIFFE_JWT_FILE", "/f")];
         assert_eq!(token(&spiffe, &[("/f", "d")]).await.unwrap().as_deref(), Some("d"));
         assert!(matches!(token(&spiffe, &[]).await, Err(AmbientError::File { .. })));

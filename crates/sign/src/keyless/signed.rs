@@ -121,7 +121,8 @@ impl Signed {
 
     /// The layer with annotations as cosign 1 and 2 write them
     /// ([cosign 2.5, SIGNATURE_SPEC.md](https://github.com/sigstore/cosign/blob/v2.5.0/specs/SIGNATURE_SPEC.md)). There is room for one
-    /// log entry and one timestamp.
+    /// log entry and one timestamp. A statement goes without the timestamp: cosign 2 wants the envelope's JSON dated and every other
+    /// verifier the signature; the log's promise dates both.
     pub(super) fn annotate(&self, layer: LegacyLayer) -> Result<LegacyLayer, KeylessError> {
         let promised = self.proofs.entries.iter().find_map(promise).ok_or(KeylessError::NoPromise)?;
         let log = serde_json::to_string(&promised).map_err(SignError::from)?;
@@ -132,7 +133,8 @@ impl Signed {
                 .annotated(CERTIFICATE_ANNOTATION, certificate_pem(leaf))
                 .annotated(CHAIN_ANNOTATION, chain);
         }
-        if let Some(timestamp) = self.proofs.timestamps.first() {
+        let dated = matches!(self.content, Content::Message { .. });
+        if let Some(timestamp) = self.proofs.timestamps.first().filter(|_| dated) {
             let token = STANDARD.encode(timestamp.signed_timestamp.as_bytes());
             let text = serde_json::json!({ "SignedRFC3161Timestamp": token }).to_string();
             layer = layer.annotated(TIMESTAMP_ANNOTATION, text);
