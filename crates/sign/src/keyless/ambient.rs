@@ -1,11 +1,11 @@
 //! The identity tokens that CI systems and clouds hand to their jobs. Variables and files are looked up by functions that the caller
-//! gives; only two of the providers are asked over HTTP.
-//!
-//! SPIFFE's workload interface is gRPC and is not spoken; a JWT that its helper wrote to a file is read like any other.
+//! gives; two of the providers are asked over HTTP, and SPIFFE's agent over its socket.
 
 use serde::Deserialize;
 use touchmark_transport::header::HeaderValue;
 use touchmark_transport::{Client, Method, Request, StatusCode, TransportError, Url};
+
+use super::spiffe;
 
 /// Bytes of an answer with a token.
 const MAX_ANSWER_BYTES: u64 = 256 << 10;
@@ -50,6 +50,9 @@ pub async fn ambient_token(
     }
     if let Some(path) = set("SPIFFE_JWT_FILE") {
         return file(&path).map(Some).ok_or(AmbientError::File { path });
+    }
+    if let Some(endpoint) = set("SPIFFE_ENDPOINT_SOCKET") {
+        return spiffe::fetch(&endpoint, AUDIENCE).await.map(Some);
     }
     Ok(file(KUBERNETES_TOKEN))
 }
@@ -118,6 +121,23 @@ pub enum AmbientError {
         /// The program.
         program: &'static str,
     },
+    /// SPIFFE's agent could not be asked.
+    #[error("cannot ask the SPIFFE agent at {path} for an identity token")]
+    Socket {
+        /// Its socket.
+        path: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// SPIFFE's agent refused.
+    #[error("the SPIFFE agent refused an identity token with the gRPC status {status}")]
+    Grpc {
+        /// gRPC's number for it; 7 is "permission denied".
+        status: u32,
+    },
+    /// SPIFFE's agent gave none.
+    #[error("the SPIFFE agent's answer has no identity token")]
+    NoSvid,
     /// A provider that could not be asked.
     #[error("cannot ask {provider} for an identity token")]
     Transport {
@@ -168,6 +188,8 @@ mod tests {
         assert_eq!(token(&[("BUILDKITE", "true")], &agent).await.unwrap().as_deref(), Some("e"));
         assert_eq!(token(&[], &agent).await.unwrap(), None);
         assert!(matches!(token(&[("BUILDKITE", "true")], &[]).await, Err(AmbientError::Program { .. })));
+        let socket = [("SPIFFE_ENDPOINT_SOCKET", "unix:///no/such/socket")];
+        assert!(matches!(token(&socket, &[]).await, Err(AmbientError::Socket { .. })));
         let spiffe = [("SPIFFE_JWT_FILE", "/f")];
         assert_eq!(token(&spiffe, &[("/f", "d")]).await.unwrap().as_deref(), Some("d"));
         assert!(matches!(token(&spiffe, &[]).await, Err(AmbientError::File { .. })));

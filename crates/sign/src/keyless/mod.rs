@@ -14,6 +14,7 @@ mod rekor;
 mod services;
 mod signed;
 mod signing_config;
+mod spiffe;
 mod timestamp;
 mod token;
 
@@ -35,6 +36,7 @@ pub use self::prover::Prover;
 pub use self::services::{Endpoint, ProofServices, ServicesError, SigningServices};
 use self::signed::{Signed, SignedBy, Unsigned};
 pub use self::signing_config::{Selection, SelectionError, Service, SigningConfigDocument};
+pub use self::spiffe::svid_in_answer;
 pub use self::token::{IdentityToken, TokenError};
 use crate::{
     GenerateError, KeyKind, PrivateKey, SignError, SignatureFormat, UnsignedSignature, UnsignedStatement,
