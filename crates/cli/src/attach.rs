@@ -52,7 +52,9 @@ pub(crate) async fn sign(
     annotations: &BTreeMap<String, String>,
     format: StorageFormat,
 ) -> anyhow::Result<Vec<Attached>> {
-    refuse_legacy_keyless(signer, format)?;
+    if format.legacy() {
+        signer.refuse_what_the_older_format_cannot_keep()?;
+    }
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
@@ -75,7 +77,9 @@ pub(crate) async fn attest<P: Serialize>(
     statement: &Statement<P>,
     format: StorageFormat,
 ) -> anyhow::Result<Vec<Attached>> {
-    refuse_legacy_keyless(signer, format)?;
+    if format.legacy() {
+        signer.refuse_what_the_older_format_cannot_keep()?;
+    }
     let subject = context.stores().fetch_manifest(image).await?;
     let mut attached = Vec::new();
     if format.bundle() {
@@ -83,19 +87,11 @@ pub(crate) async fn attest<P: Serialize>(
         attached.push(attach_bundle(context, image, &subject, bundle).await?);
     }
     if format.legacy() {
-        let layer = signer.legacy_statement(statement).await?;
+        let layer = signer.legacy_statement(statement, image).await?;
         let tag = legacy_tags(image.digest())?.attestations;
         attached.push(append(context, image, &tag, &layer).await?);
     }
     Ok(attached)
-}
-
-/// Before anything is signed, logged or attached: only keys sign in the older format.
-fn refuse_legacy_keyless(signer: &Signing, format: StorageFormat) -> anyhow::Result<()> {
-    if format.legacy() {
-        signer.public_key()?;
-    }
-    Ok(())
 }
 
 /// The image as a statement's subject. Its repository is its name; a path on this machine is nobody else's business.

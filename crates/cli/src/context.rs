@@ -88,6 +88,11 @@ impl Context {
         }
     }
 
+    /// Tells the user something that he has to do, quiet or not.
+    pub(crate) fn ask(&self, text: &str) {
+        self.progress.suspend(|| to_stderr(text));
+    }
+
     /// Tells the user of a failure, already described.
     pub(crate) fn fail(&self, described: &str) {
         self.progress.suspend(|| to_stderr(described));

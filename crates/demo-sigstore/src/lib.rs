@@ -5,6 +5,6 @@ mod sigstore;
 
 pub use serving::Fault;
 pub use sigstore::{
-    Authority, ClientDocuments, Clock, Identity, Misbehaviour, Options, Refusal, Sigstore, SigstoreError,
-    TufFault, TufFile,
+    Authority, ClientDocuments, Clock, Identity, LoginFault, Misbehaviour, Options, PERSON, Refusal,
+    Sigstore, SigstoreError, TufFault, TufFile,
 };

@@ -102,3 +102,30 @@ pub fn breaking_off(bytes: Vec<u8>) -> impl futures_util::Stream<Item = Result<B
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The pairs of a query or form.
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        (unescape(name), unescape(value))
+    };
+    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match first {
+            b'+' => bytes.push(b' '),
+            b'%' => {
+                let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+                bytes.extend(code.and_then(|hex| u8::from_str_radix(hex, 16).ok()));
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            other => bytes.push(*other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

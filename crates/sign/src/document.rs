@@ -130,7 +130,13 @@ impl UnsignedStatement {
         LegacyLayer::attestation(&self.into_envelope(signature), &predicate_type)
     }
 
-    fn into_envelope(self, signature: Vec<u8>) -> Envelope {
+    /// The statement's bytes.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The envelope, once signed.
+    pub(crate) fn into_envelope(self, signature: Vec<u8>) -> Envelope {
         let signature = EnvelopeSignature { key_id: None, signature };
         Envelope::new(IN_TOTO_PAYLOAD, self.payload, vec![signature])
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sigstore_crypto::{CertificateInfo, SubjectAltName};
@@ -21,6 +22,15 @@ pub struct Certificate {
     extensions: BTreeMap<FulcioExtension, String>,
     not_before: Timestamp,
     not_after: Timestamp,
+}
+
+/// How long a certificate in DER says that it is valid (RFC 5280 §4.1.2.5), to plan by: nobody has verified it. `None` when it is no
+/// certificate, or ends before it begins.
+pub fn alleged_lifetime(der: &[u8]) -> Option<Duration> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    let seconds = validity.not_after.timestamp().checked_sub(validity.not_before.timestamp())?;
+    u64::try_from(seconds).ok().map(Duration::from_secs)
 }
 
 /// The name in a certificate's subjectAltName (RFC 5280 §4.2.1.6).

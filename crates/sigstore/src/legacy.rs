@@ -20,6 +20,8 @@ use crate::SignerHint;
 
 /// The layer annotation with the signing certificate, in PEM.
 pub const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
+/// The layer annotation with the certificates above it, in PEM. Written for cosign; a trust root has what verification needs.
+pub const CHAIN_ANNOTATION: &str = "dev.sigstore.cosign/chain";
 /// The layer annotation with the promise of a transparency log.
 pub const LOG_ANNOTATION: &str = "dev.sigstore.cosign/bundle";
 /// The layer annotation with an RFC 3161 timestamp.

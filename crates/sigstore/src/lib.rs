@@ -27,13 +27,14 @@ pub use bundle::{
     BUNDLE_V03, Bundle, BundleContent, BundleError, BundleVersion, MessageDigestHint, MessageSignature,
     SignerHint,
 };
-pub use certificate::{Certificate, FulcioExtension, SubjectName, UnknownExtension};
+pub use certificate::{Certificate, FulcioExtension, SubjectName, UnknownExtension, alleged_lifetime};
 pub use evidence::{Document, Evidence, EvidenceItem, Omission, Origin, Place};
 pub use findings::{Claim, Finding, Findings, Rejected, Signer};
 pub use json::JsonError;
 pub use key::{KeyAlgorithm, KeyError, KeyId, PublicKey};
 pub use legacy::{
-    CERTIFICATE_ANNOTATION, LOG_ANNOTATION, LegacyMaterial, LegacyMaterialError, TIMESTAMP_ANNOTATION,
+    CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION, LOG_ANNOTATION, LegacyMaterial, LegacyMaterialError,
+    TIMESTAMP_ANNOTATION,
 };
 pub use limits::Limits;
 pub use proof::{Inclusion, LogEntry, LogProof, Proof, ProvenTime, TimeSource};

@@ -98,6 +98,13 @@ impl LegacyLayer {
         Self { blob: Content::new(DSSE_LAYER, envelope.to_json()), annotations }
     }
 
+    /// The same with one more annotation: certificate, log entry or timestamp, as [`LegacyMaterial`](crate::LegacyMaterial) reads it.
+    #[must_use]
+    pub fn annotated(mut self, name: &str, value: String) -> Self {
+        self.annotations.insert(name.to_owned(), value);
+        self
+    }
+
     /// The layer's bytes.
     pub fn blob(&self) -> &Content {
         &self.blob

@@ -4,5 +4,6 @@ mod registry;
 
 pub use registry::{Auth, FakeRegistry, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 pub use touchmark_demo_sigstore::{
-    Authority, Clock, Fault, Identity, Misbehaviour, Options, Sigstore, SigstoreError, TufFault, TufFile,
+    Authority, Clock, Fault, Identity, LoginFault, Misbehaviour, Options, PERSON, Sigstore, SigstoreError,
+    TufFault, TufFile,
 };

@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use touchmark_sign::kms::{Environment, RemoteKey};
 use touchmark_sign::{EncryptedKey, KeyFile, KeyKind, KeyReference, PrivateKey};
 use touchmark_sigstore::PublicKey;
 
@@ -16,6 +14,7 @@ use crate::files::{Readers, write_new, write_output};
 use crate::keys::{KeyRef, limits, new_password};
 use crate::outcome::Outcome;
 use crate::render::to_stdout;
+use crate::signing_key::SigningKey;
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -120,7 +119,7 @@ pub(crate) async fn run(command: KeyCommand, context: &Context) -> anyhow::Resul
         KeyCommand::Public(args) => {
             let key = match read_here(&args.key) {
                 Some(key) => key.unlock()?.public_key().clone(),
-                None => remote_public_key(&args.key, context).await?,
+                None => SigningKey::open(&args.key, context).await?.public().clone(),
             };
             write_output(&args.output, key.to_pem().as_bytes())?;
             Ok(Outcome::Done)
@@ -176,20 +175,13 @@ fn read_here(reference: &KeyReference) -> Option<KeyRef> {
     }
 }
 
-async fn remote_public_key(reference: &KeyReference, context: &Context) -> anyhow::Result<PublicKey> {
-    let fetched = async {
-        let client = context.client()?;
-        let environment = Environment::new(|name| std::env::var(name).ok());
-        let key = RemoteKey::open(reference, client, environment).await?;
-        anyhow::Ok(key.public_key().await?)
-    };
-    fetched.await.with_context(|| format!("cannot use the key {reference}"))
-}
-
 async fn inspect(args: &InspectArgs, context: &Context) -> anyhow::Result<Outcome> {
     let (holds, keys) = match read_here(&args.key) {
         Some(key) => describe(&key.read()?)?,
-        None => ("private key, kept elsewhere", vec![remote_public_key(&args.key, context).await?]),
+        None => (
+            "private key, kept elsewhere",
+            vec![SigningKey::open(&args.key, context).await?.public().clone()],
+        ),
     };
     let report = match args.output {
         ReportFormat::Json => {

@@ -1,7 +1,7 @@
 //! Keyless, with a whole Sigstore in this process: signed by an identity, verified by it, and by nobody else.
 
 use serde_json::Value;
-use touchmark_testkit::{Clock, Identity, Misbehaviour, Options, Sigstore};
+use touchmark_testkit::{Clock, Identity, LoginFault, Misbehaviour, Options, PERSON, Sigstore};
 
 use crate::stage::{Run, Stage, assert_follows};
 
@@ -150,12 +150,107 @@ fn what_a_service_got_wrong_is_noticed_before_anything_is_attached() {
 }
 
 #[test]
-fn the_older_format_is_refused_before_anything_is_logged_or_attached() {
+fn identities_sign_in_the_older_format_too() {
     let scene = Scene::new(1);
+    scene.stage.write("predicate.json", r#"{"a":1}"#);
+    let about = ["attest", "--type", "https://example.com/t", "--predicate", "predicate.json"];
+    scene.sign(&["sign", "--format", "legacy", "-a", "env=prod", IMAGE]).ok();
+    scene.sign(&[&about[..], &["--format", "legacy", IMAGE]].concat()).ok();
+    let verify = |more: &[&str], subject| {
+        scene.verify(&[&["verify", "--require", "promise,timestamp,sct"], more, &[IMAGE]].concat(), subject)
+    };
+    let allowed = verify(&["-o", "json"], SUBJECT).ok().json();
+    let support = &allowed["results"][0]["decision"]["policies"][0]["requirements"][0]["support"][0];
+    assert_eq!(support["certificate"]["subject"], SUBJECT);
+    verify(&[], "a@b.example").denied();
+    let attested = ["verify-attestation", "--type", "https://example.com/t", "--require", "promise", IMAGE];
+    assert_eq!(scene.verify(&attested, SUBJECT).ok().json()["statement"]["predicate"]["a"], 1);
+}
+
+#[test]
+fn both_formats_hold_at_once() {
+    let scene = Scene::new(1);
+    scene.sign(&["sign", "--format", "both", IMAGE]).ok();
+    let tree = scene.stage.run(&["tree", "-o", "json", IMAGE]).ok().json().to_string();
+    assert!(tree.contains("bundle.v0.3") && tree.contains(".sig"), "{tree}");
+    scene.verify(&["verify", "--require", "log", IMAGE], SUBJECT).ok();
+}
+
+#[test]
+fn the_older_format_without_a_promise_is_refused_before_anything_is_logged_or_attached() {
+    let scene = Scene::new(2);
     for format in ["legacy", "both"] {
         let refused = scene.sign(&["sign", "--format", format, IMAGE]).undecided();
         assert!(refused.stderr.contains("--format bundle"), "{}", refused.stderr);
     }
+    assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_promise_that_does_not_hold_is_not_stored_in_the_older_format() {
+    let scene = Scene::new(1);
+    scene.misbehave(|wrong| wrong.wrong_log_key = true);
+    scene.sign(&["sign", "--format", "legacy", IMAGE]).undecided();
+    let tree = scene.stage.run(&["tree", "-o", "json", IMAGE]).ok().json().to_string();
+    assert!(!tree.contains(".sig"), "{tree}");
+}
+
+/// Arguments that sign with the key `release`, and have that logged and dated.
+fn logged<'a>(command: &[&'a str]) -> Vec<&'a str> {
+    let with = ["--key", "release.key", "--signing-config", "signing_config.json"];
+    [command, &with, &["--trusted-root", "trusted_root.json"]].concat()
+}
+
+#[test]
+fn what_a_key_signs_is_logged_and_dated_where_services_are_named() {
+    for rekor_version in [1, 2] {
+        let scene = Scene::new(rekor_version);
+        scene.stage.write("file", "content");
+        let run = |command: &[&str]| scene.stage.run(&logged(command));
+        run(&["sign", IMAGE]).ok();
+        run(&["sign-blob", "--bundle", "b.json", "file"]).ok();
+        let by =
+            ["--key", "release.pub", "--trusted-root", "trusted_root.json", "--require", "log,timestamp"];
+        scene.stage.run(&[&["verify", IMAGE], &by[..]].concat()).ok();
+        scene.stage.run(&[&["verify-blob", "--bundle", "b.json", "file"], &by[..]].concat()).ok();
+        assert!(!scene.sigstore.requests().iter().any(|asked| asked.contains("signingCert")));
+    }
+}
+
+#[test]
+fn what_a_key_signs_in_the_older_format_is_logged_too() {
+    let scene = Scene::new(1);
+    scene.stage.write("predicate.json", r#"{"a":1}"#);
+    scene.stage.run(&logged(&["sign", "--format", "legacy", IMAGE])).ok();
+    let about = ["--type", "https://example.com/t", "--predicate", "predicate.json", IMAGE];
+    scene.stage.run(&logged(&[&["attest", "--format", "legacy"], &about[..]].concat())).ok();
+    let by = ["--key", "release.pub", "--trusted-root", "trusted_root.json", IMAGE, "--require"];
+    scene.stage.run(&[&["verify"], &by[..], &["promise,timestamp"]].concat()).ok();
+    let attested = ["verify-attestation", "--type", "https://example.com/t"];
+    scene.stage.run(&[&attested[..], &by, &["promise"]].concat()).ok();
+}
+
+#[test]
+fn a_key_needs_no_signing_config_and_its_log_has_to_be_known() {
+    let scene = Scene::new(1);
+    let url = scene.sigstore.url();
+    let by_url = ["sign", "--key", "release.key", "--rekor-url", url.as_str(), IMAGE];
+    let signed = scene.stage.run(&[&by_url[..], &["--trusted-root", "trusted_root.json"]].concat()).ok();
+    assert!(!signed.stderr.contains("warning: without --trusted-root"), "{}", signed.stderr);
+    let unknown = scene.stage.run(&[&by_url[..], &["--trusted-root", "public"]].concat()).undecided();
+    assert!(unknown.stderr.contains("knows no transparency log"), "{}", unknown.stderr);
+    assert!(scene.stage.run(&by_url).ok().stderr.contains("warning: without --trusted-root"));
+    let lonely = scene.stage.run(&["sign", "--rekor-url", &url, IMAGE]).undecided();
+    assert!(lonely.stderr.contains("--fulcio-url"), "{}", lonely.stderr);
+}
+
+#[test]
+fn what_a_log_does_not_take_is_refused_before_it_is_asked() {
+    let scene = Scene::new(2);
+    scene.stage.run(&["key", "generate", "--kind", "ed25519", "--output-key-prefix", "other-kind"]).ok();
+    let with = ["--key", "other-kind.key", "--signing-config", "signing_config.json"];
+    let refused = scene.stage.run(&[&["sign", IMAGE], &with[..]].concat()).undecided();
+    assert!(refused.stderr.contains("takes no such signature by an"), "{}", refused.stderr);
     assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
 }
 
@@ -205,4 +300,92 @@ fn a_trust_root_is_shown_and_one_that_is_none_is_refused() {
     let refused = stage.run(&["trust", "show", "--trusted-root", "root.json"]).undecided();
     assert!(refused.stderr.contains("root.json"), "{}", refused.stderr);
     stage.run(&["trust", "show", "--trusted-root", "missing.json"]).undecided();
+}
+
+/// A browser for the program: it says where it was sent, and somebody else goes there.
+fn with_browser(scene: &Scene, arguments: &[&str]) -> Run {
+    use std::os::unix::fs::PermissionsExt as _;
+    scene.stage.write("browser", "#!/bin/sh\nprintf %s \"$1\" > address.part && mv address.part address\n");
+    let script = scene.stage.path("browser");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let address = scene.stage.path("address");
+    let visit = async {
+        let url = loop {
+            match std::fs::read_to_string(&address) {
+                Ok(text) => break text.parse().unwrap(),
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        };
+        let client = touchmark_transport::Client::new(touchmark_transport::ClientOptions::default()).unwrap();
+        let request = touchmark_transport::Request::new(touchmark_transport::Method::GET, url);
+        client.fetch(request, 1 << 20).await.unwrap()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| scene.runtime.block_on(async { tokio::time::timeout(LIMIT, visit).await.unwrap() }));
+        scene.stage.run_with(arguments, &[("BROWSER", script.to_str().unwrap())])
+    })
+}
+
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+const LOGIN: [&str; 5] =
+    ["--signing-config", "signing_config.json", "--trusted-root", "trusted_root.json", "--oidc-flow"];
+
+#[test]
+fn whoever_logs_in_signs() {
+    let scene = Scene::new(2);
+    let by = |flow| [&["sign", IMAGE], &LOGIN[..], &[flow]].concat();
+    let signed = with_browser(&scene, &by("browser")).ok();
+    assert!(signed.stderr.contains(PERSON), "{}", signed.stderr);
+    let shown = scene.stage.run(&by("device")).ok();
+    assert!(shown.stderr.contains("WDJB-MJHT"), "{}", shown.stderr);
+    scene.verify(&["verify", IMAGE], PERSON).ok();
+}
+
+#[test]
+fn nobody_is_asked_to_log_in_where_nobody_is() {
+    let scene = Scene::new(2);
+    for flow in ["auto", "token", "oob"] {
+        let told = scene.stage.run(&[&["sign", IMAGE], &LOGIN[..], &[flow]].concat()).undecided();
+        assert!(told.stderr.contains("hint: --key KEY"), "{}", told.stderr);
+    }
+    assert_eq!(scene.sigstore.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_login_that_fails_signs_nothing_and_says_why() {
+    let scene = Scene::new(2);
+    let by = |flow| [&["sign", IMAGE], &LOGIN[..], &[flow]].concat();
+    let none = scene.stage.run(&by("browser")).undecided();
+    assert!(none.stderr.contains("--oidc-flow device"), "{}", none.stderr);
+    scene.misbehave(|wrong| wrong.login = Some(LoginFault::NoDevice));
+    let none = scene.stage.run(&by("device")).undecided();
+    assert!(none.stderr.contains("another --oidc-flow"), "{}", none.stderr);
+    scene.misbehave(|wrong| wrong.login = Some(LoginFault::Denied));
+    let refused = scene.stage.run(&by("device")).undecided();
+    assert!(refused.stderr.contains("the login was refused"), "{}", refused.stderr);
+    let elsewhere = [&by("device")[..], &["--oidc-issuer", "http://127.0.0.1:1"]].concat();
+    let told = scene.stage.run(&elsewhere).undecided();
+    assert!(told.stderr.contains("http://127.0.0.1:1"), "{}", told.stderr);
+    assert!(!scene.sigstore.requests().iter().any(|asked| asked.contains("signingCert")));
+}
+
+#[test]
+fn a_job_of_buildkites_gets_its_token_from_the_agent() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::new(2);
+    scene.stage.write(
+        "buildkite-agent",
+        "#!/bin/sh\n[ \"$*\" = 'oidc request-token --audience sigstore' ] && [ -s token ] && cat token\n",
+    );
+    let agent = scene.stage.path("buildkite-agent");
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = agent.parent().unwrap().to_str().unwrap();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    let job = [("BUILDKITE", "true"), ("PATH", path.as_str())];
+    let arguments = [&["sign", IMAGE], &LOGIN[..], &["token"]].concat();
+    scene.stage.run_with(&arguments, &job).ok();
+    scene.verify(&["verify", IMAGE], SUBJECT).ok();
+    scene.stage.write("token", "");
+    let told = scene.stage.run_with(&arguments, &job).undecided();
+    assert!(told.stderr.contains("buildkite-agent gives no identity token"), "{}", told.stderr);
 }

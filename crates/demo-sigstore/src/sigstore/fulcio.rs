@@ -49,7 +49,9 @@ impl Fulcio {
         let claim = |name: &str| claims.get(name).and_then(Value::as_str);
         let holder = claim("email").or_else(|| claim("sub")).unwrap_or_default();
         let key = proven_key(request, holder)?;
-        let subject = Subject { name: Name::default(), key, validity: validity(now, LIFETIME)? };
+        let lifetime = misbehaviour.certificate_lifetime.map_or(Ok(LIFETIME), SignedDuration::try_from);
+        let lifetime = lifetime.map_err(|_| Refusal::internal("no such lifetime"))?;
+        let subject = Subject { name: Name::default(), key, validity: validity(now, lifetime)? };
         let mut tbs = self.intermediate.to_be_signed(subject, extensions(claims)?)?;
         let kind = if misbehaviour.missing_sct {
             "signedCertificateDetachedSct"

@@ -24,12 +24,43 @@ pub struct Misbehaviour {
     pub expired: BTreeSet<Authority>,
     /// What the TUF repository does wrong.
     pub tuf: Vec<TufFault>,
+    /// What goes wrong when somebody logs in.
+    pub login: Option<LoginFault>,
+    /// How long certificates are valid, instead of ten minutes.
+    pub certificate_lifetime: Option<Duration>,
     /// Answers to give instead, the first that matches: `Fault::times("/api/v2/log", 429, 2).header("retry-after", "1")`.
     pub faults: Vec<Fault>,
     /// Parts of paths whose answers are cut off half way.
     pub cut_off: BTreeSet<String>,
     /// How long every answer takes.
     pub delay: Duration,
+}
+
+/// What can go wrong when somebody logs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginFault {
+    /// The browser comes back with another state.
+    WrongState,
+    /// The token has another nonce.
+    WrongNonce,
+    /// The token is for another audience.
+    WrongAudience,
+    /// The token is by another issuer.
+    WrongIssuer,
+    /// The token expired long ago.
+    OldToken,
+    /// There is no token in the answer.
+    NoToken,
+    /// Whoever is asked refuses.
+    Denied,
+    /// The device is told once to ask less often.
+    SlowDown,
+    /// The device's code expires.
+    Expired,
+    /// There is no device flow.
+    NoDevice,
+    /// The discovery document is another issuer's.
+    WrongDocument,
 }
 
 /// One of the parts that the trusted root names, with the time in which it counts.

@@ -12,6 +12,7 @@ mod fulcio;
 mod json;
 mod keys;
 mod log;
+mod login;
 mod merkle;
 mod misbehaviour;
 mod oidc;
@@ -34,7 +35,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::serving::lock;
 
 pub use clock::Clock;
-pub use misbehaviour::{Authority, Misbehaviour, TufFault, TufFile};
+pub use login::PERSON;
+pub use misbehaviour::{Authority, LoginFault, Misbehaviour, TufFault, TufFile};
 pub use oidc::Identity;
 pub use refusal::{Refusal, SigstoreError};
 
@@ -87,6 +89,7 @@ struct Shared {
 struct Parts {
     started: Timestamp,
     issuer: oidc::Issuer,
+    logins: login::Logins,
     fulcio: fulcio::Fulcio,
     ct_log: ct_log::CtLog,
     rekor_v1: rekor_v1::RekorV1,
@@ -240,6 +243,7 @@ impl Parts {
         Ok(Self {
             started: now,
             issuer: oidc::Issuer::new()?,
+            logins: login::Logins::default(),
             fulcio: fulcio::Fulcio::new(validity)?,
             ct_log: ct_log::CtLog::new()?,
             rekor_v1: rekor_v1::RekorV1::new(&host, now)?,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::Refusal;
+use super::{LoginFault, Refusal};
 
 /// Whom a token is for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,9 +113,12 @@ impl Issuer {
 }
 
 /// The discovery document.
-pub(super) fn configuration(url: &str) -> Value {
+pub(super) fn configuration(url: &str, fault: Option<LoginFault>) -> Value {
+    let issuer = if fault == Some(LoginFault::WrongDocument) { "https://another.example" } else { url };
+    let device = (fault != Some(LoginFault::NoDevice)).then(|| format!("{url}/device/code"));
     json!({
-        "issuer": url,
+        "issuer": issuer,
+        "device_authorization_endpoint": device,
         "authorization_endpoint": format!("{url}/auth"),
         "token_endpoint": format!("{url}/token"),
         "jwks_uri": format!("{url}/keys"),

@@ -15,7 +15,7 @@ use super::json::{parse, text};
 use super::misbehaviour::TufFault;
 use super::rekor_v1::Logged;
 use super::tuf::View;
-use super::{Misbehaviour, Parts, Refusal, Shared, fulcio, oidc, trust};
+use super::{Misbehaviour, Parts, Refusal, Shared, fulcio, login, oidc, trust};
 
 /// A request, taken apart.
 struct Asked {
@@ -57,7 +57,13 @@ impl Shared {
         let now = self.clock.now();
         match (method.as_str(), path) {
             ("GET", "/.well-known/openid-configuration") => {
-                Ok(answer_json(200, &oidc::configuration(&self.url)))
+                Ok(answer_json(200, &oidc::configuration(&self.url, bad.login)))
+            }
+            ("GET", "/auth") => parts.logins.authorize(uri, bad),
+            ("POST", "/device/code") => Ok(answer_json(200, &parts.logins.device(&self.url, body)?)),
+            ("POST", "/token") => {
+                let Parts { logins, issuer, .. } = &mut *parts;
+                login::token(logins, issuer, &self.url, body, now, bad)
             }
             ("GET", "/keys") => Ok(answer_json(200, &parts.issuer.keys())),
             ("POST", "/api/v2/signingCert") => self.signing_certificate(&parts, asked, bad),

@@ -134,9 +134,9 @@ impl TimestampAuthority {
     fn token(&self, info: &[u8], now: Timestamp, with_certificates: bool) -> Result<ContentInfo, Refusal> {
         let sha256 = AlgorithmIdentifierOwned { oid: SHA256, parameters: None };
         let certificates = if with_certificates {
-            let chain = [&self.signer.certificate, &self.root.certificate];
-            let choices = chain.map(|certificate| CertificateChoices::Certificate(certificate.clone()));
-            Some(CertificateSet(SetOfVec::try_from(choices.to_vec())?))
+            // Of the chain, the one that signed (RFC 3161 §2.4.1): cosign 2 takes the first of a sorted set for it.
+            let signer = CertificateChoices::Certificate(self.signer.certificate.clone());
+            Some(CertificateSet(SetOfVec::try_from(vec![signer])?))
         } else {
             None
         };

@@ -1,21 +1,24 @@
 //! The identity tokens that CI systems and clouds hand to their jobs. Variables and files are looked up by functions that the caller
-//! gives; only two of the providers are asked over HTTP.
-//!
-//! SPIFFE's workload interface is gRPC and is not spoken; a JWT that its helper wrote to a file is read like any other.
+//! gives; two of the providers are asked over HTTP, and SPIFFE's agent over its socket.
 
 use serde::Deserialize;
 use touchmark_transport::header::HeaderValue;
 use touchmark_transport::{Client, Method, Request, StatusCode, TransportError, Url};
 
+use super::spiffe;
+
 /// Bytes of an answer with a token.
 const MAX_ANSWER_BYTES: u64 = 256 << 10;
 /// Where Kubernetes projects a token for Sigstore, as cosign expects it.
 const KUBERNETES_TOKEN: &str = "/var/run/sigstore/cosign/oidc-token";
+/// Buildkite's agent, which hands out the job's tokens
+/// ([buildkite-agent oidc](https://buildkite.com/docs/agent/v3/cli-oidc)).
+const BUILDKITE_AGENT: &str = "buildkite-agent";
 /// The audience that Fulcio asks for.
 const AUDIENCE: &str = "sigstore";
 
 /// The token of the job that this is, if a provider is recognised. `variable` looks up the environment, `file` reads a file that may be
-/// missing.
+/// missing, `program` runs a program with arguments and gives what it writes if it succeeds.
 ///
 /// # Errors
 /// [`AmbientError`]: a provider is there and gives no token.
@@ -23,6 +26,7 @@ pub async fn ambient_token(
     client: &Client,
     variable: &(dyn Fn(&str) -> Option<String> + Sync),
     file: &(dyn Fn(&str) -> Option<String> + Sync),
+    program: &(dyn Fn(&str, &[&str]) -> Option<String> + Sync),
 ) -> Result<Option<String>, AmbientError> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     // GitLab and everybody who follows its convention; CircleCI.
@@ -37,11 +41,18 @@ pub async fn ambient_token(
     if set("GITHUB_ACTIONS").is_some() {
         return Err(AmbientError::NoPermission);
     }
+    if set("BUILDKITE").is_some() {
+        let token = program(BUILDKITE_AGENT, &["oidc", "request-token", "--audience", AUDIENCE]);
+        return token.map(Some).ok_or(AmbientError::Program { program: BUILDKITE_AGENT });
+    }
     if let Some(host) = set("GCE_METADATA_HOST") {
         return google(client, &host).await.map(Some);
     }
     if let Some(path) = set("SPIFFE_JWT_FILE") {
         return file(&path).map(Some).ok_or(AmbientError::File { path });
+    }
+    if let Some(endpoint) = set("SPIFFE_ENDPOINT_SOCKET") {
+        return spiffe::fetch(&endpoint, AUDIENCE).await.map(Some);
     }
     Ok(file(KUBERNETES_TOKEN))
 }
@@ -104,6 +115,29 @@ pub enum AmbientError {
         /// The file.
         path: String,
     },
+    /// A program that gives no token.
+    #[error("{program} gives no identity token")]
+    Program {
+        /// The program.
+        program: &'static str,
+    },
+    /// SPIFFE's agent could not be asked.
+    #[error("cannot ask the SPIFFE agent at {path} for an identity token")]
+    Socket {
+        /// Its socket.
+        path: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// SPIFFE's agent refused.
+    #[error("the SPIFFE agent refused an identity token with the gRPC status {status}")]
+    Grpc {
+        /// gRPC's number for it; 7 is "permission denied".
+        status: u32,
+    },
+    /// SPIFFE's agent gave none.
+    #[error("the SPIFFE agent's answer has no identity token")]
+    NoSvid,
     /// A provider that could not be asked.
     #[error("cannot ask {provider} for an identity token")]
     Transport {
@@ -139,7 +173,9 @@ mod tests {
             table.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         };
         let client = Client::new(ClientOptions::default()).unwrap();
-        ambient_token(&client, &|name| look(variables, name), &|path| look(files, path)).await
+        // A program is a file here, named by what is run.
+        let program = |name: &str, arguments: &[&str]| look(files, &[&[name], arguments].concat().join(" "));
+        ambient_token(&client, &|name| look(variables, name), &|path| look(files, path), &program).await
     }
 
     #[tokio::test]
@@ -148,6 +184,12 @@ mod tests {
         assert_eq!(token(&[("SIGSTORE_ID_TOKEN", "a")], &[]).await.unwrap().as_deref(), Some("a"));
         assert_eq!(token(&[("CIRCLE_OIDC_TOKEN_V2", "b")], &[]).await.unwrap().as_deref(), Some("b"));
         assert_eq!(token(&[], &[(KUBERNETES_TOKEN, "c")]).await.unwrap().as_deref(), Some("c"));
+        let agent = [("buildkite-agent oidc request-token --audience sigstore", "e")];
+        assert_eq!(token(&[("BUILDKITE", "true")], &agent).await.unwrap().as_deref(), Some("e"));
+        assert_eq!(token(&[], &agent).await.unwrap(), None);
+        assert!(matches!(token(&[("BUILDKITE", "true")], &[]).await, Err(AmbientError::Program { .. })));
+        let socket = [("SPIFFE_ENDPOINT_SOCKET", "unix:///no/such/socket")];
+        assert!(matches!(token(&socket, &[]).await, Err(AmbientError::Socket { .. })));
         let spiffe = [("SPIFFE_JWT_FILE", "/f")];
         assert_eq!(token(&spiffe, &[("/f", "d")]).await.unwrap().as_deref(), Some("d"));
         assert!(matches!(token(&spiffe, &[]).await, Err(AmbientError::File { .. })));

@@ -5,54 +5,71 @@
 //! its form: whoever signs verifies the bundle against a trust root before it is used, which `touchmark` does.
 
 mod ambient;
+mod answer;
 mod call;
 mod fulcio;
+mod login;
+mod prover;
 mod rekor;
 mod services;
+mod signed;
 mod signing_config;
+mod spiffe;
 mod timestamp;
 mod token;
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
-use sigstore_types::{
-    Bundle, CertificateContent, DerCertificate, DsseEnvelope, DsseSignature, MediaType, MessageDigest,
-    MessageSignature, PayloadBytes, SignatureBytes, SignatureContent, TimestampVerificationData,
-    VerificationMaterial, VerificationMaterialContent,
-};
-use touchmark_attestation::{IN_TOTO_PAYLOAD, Statement, pae};
-use touchmark_sigstore::{Limits, parse_statement};
+use sigstore_types::DerCertificate;
+use tokio::time::Instant;
+use touchmark_attestation::Statement;
+use touchmark_sigstore::storage::LegacyLayer;
+use touchmark_sigstore::{KeyAlgorithm, alleged_lifetime};
 use touchmark_transport::{Client, StatusCode, TransportError};
 
 pub use self::ambient::{AmbientError, ambient_token};
-pub use self::services::{Endpoint, ServicesError, SigningServices};
+pub use self::answer::ServiceAnswer;
+pub use self::login::{DeviceCode, Login, LoginEndpoint, LoginError, Redirect};
+pub use self::prover::Prover;
+pub use self::services::{Endpoint, ProofServices, ServicesError, SigningServices};
+use self::signed::{Signed, SignedBy, Unsigned};
 pub use self::signing_config::{Selection, SelectionError, Service, SigningConfigDocument};
+pub use self::spiffe::svid_in_answer;
 pub use self::token::{IdentityToken, TokenError};
-use crate::{GenerateError, KeyKind, PrivateKey, SignError, SignatureFormat};
+use crate::{
+    GenerateError, KeyKind, PrivateKey, SignError, SignatureFormat, UnsignedSignature, UnsignedStatement,
+};
+
+/// Certificates for one signature: a second one when the first expired while a service let wait.
+const MAX_CERTIFICATES: u32 = 2;
+
+/// No certificate is relied on for longer, whatever it says. Fulcio's are valid for ten minutes.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Signs as whoever an identity token names.
 #[derive(Debug)]
 pub struct KeylessSigner {
-    client: Client,
+    prover: Prover,
     services: SigningServices,
     token: IdentityToken,
-}
-
-/// What a log entry is about.
-enum Entry<'a> {
-    Message { digest: [u8; 32] },
-    Envelope(&'a DsseEnvelope),
 }
 
 impl KeylessSigner {
     /// A signer that speaks to these services. Each signature gets a certificate of its own.
     pub fn new(client: Client, services: SigningServices, token: IdentityToken) -> Self {
-        Self { client, services, token }
+        Self { prover: Prover::new(client, services.proof().clone()), services, token }
     }
 
     /// Who signs, as the token has it.
     pub fn token(&self) -> &IdentityToken {
         &self.token
+    }
+
+    /// The services.
+    pub fn services(&self) -> &SigningServices {
+        &self.services
     }
 
     /// Signs a statement: a bundle as `cosign attest` writes it.
@@ -63,8 +80,7 @@ impl KeylessSigner {
         &self,
         statement: &Statement<P>,
     ) -> Result<Vec<u8>, KeylessError> {
-        let payload = statement.to_json().map_err(SignError::from)?;
-        self.sign_payload(payload).await
+        self.sign(&Unsigned::Statement(UnsignedStatement::new(statement)?)).await?.into_bundle()
     }
 
     /// Signs the bytes of a statement as they are.
@@ -72,15 +88,7 @@ impl KeylessSigner {
     /// # Errors
     /// [`KeylessError`]; also when the bytes are no statement that a verifier would accept.
     pub async fn sign_payload(&self, payload: Vec<u8>) -> Result<Vec<u8>, KeylessError> {
-        parse_statement(&payload, &Limits::default()).map_err(SignError::from)?;
-        let message = pae(IN_TOTO_PAYLOAD, &payload);
-        let (key, certificate) = self.certify().await?;
-        let signature = SignatureBytes::new(key.sign(&message, SignatureFormat::Bundle)?);
-        drop(key);
-        let signature_of = DsseSignature::new(signature.clone(), sigstore_types::KeyId::default());
-        let envelope = DsseEnvelope::new(IN_TOTO_PAYLOAD, PayloadBytes::new(payload), signature_of);
-        let material = self.prove(Entry::Envelope(&envelope), &signature, certificate).await?;
-        write(material, SignatureContent::DsseEnvelope(envelope))
+        self.sign(&Unsigned::Statement(UnsignedStatement::from_payload(payload)?)).await?.into_bundle()
     }
 
     /// Signs a file: a bundle as `cosign sign-blob` writes it.
@@ -88,51 +96,61 @@ impl KeylessSigner {
     /// # Errors
     /// [`KeylessError`].
     pub async fn sign_blob(&self, artifact: &[u8]) -> Result<Vec<u8>, KeylessError> {
-        let (key, certificate) = self.certify().await?;
-        let signature = SignatureBytes::new(key.sign(artifact, SignatureFormat::Bundle)?);
-        drop(key);
-        let digest = sha256(artifact);
-        let material = self.prove(Entry::Message { digest }, &signature, certificate).await?;
-        let written = MessageDigest::new(
-            sigstore_types::HashAlgorithm::Sha2256,
-            sigstore_types::DigestBytes::new(digest.to_vec()),
-        );
-        let message = MessageSignature::new(signature).with_message_digest(written);
-        write(material, SignatureContent::MessageSignature(message))
+        self.sign(&Unsigned::Bytes(artifact)).await?.into_bundle()
     }
 
-    /// A fresh key and its certificate.
-    async fn certify(&self) -> Result<(PrivateKey, DerCertificate), KeylessError> {
-        let key = PrivateKey::generate(KeyKind::EcdsaP256)?;
-        let certificate = fulcio::certificate(&self.client, &self.services, &self.token, &key).await?;
-        Ok((key, certificate))
+    /// Signs an image as cosign 1 and 2 do: a layer for its `.sig` manifest.
+    ///
+    /// # Errors
+    /// [`KeylessError`]; [`KeylessError::NoPromise`] without a log of version 1.
+    pub async fn legacy_image(&self, unsigned: UnsignedSignature) -> Result<LegacyLayer, KeylessError> {
+        let signed = self.sign(&Unsigned::Bytes(unsigned.message())).await?;
+        let layer = unsigned.into_layer(signed.content.signature());
+        signed.annotate(layer)
     }
 
-    /// Has the logs list the signature and the authorities date it. All that are chosen have to, or nothing is signed.
-    async fn prove(
+    /// Signs a statement as cosign 1 and 2 do: a layer for the image's `.att` manifest.
+    ///
+    /// # Errors
+    /// As [`KeylessSigner::legacy_image`].
+    pub async fn legacy_statement(&self, unsigned: UnsignedStatement) -> Result<LegacyLayer, KeylessError> {
+        let signed = self.sign(&Unsigned::Statement(unsigned.clone())).await?;
+        let layer = unsigned.into_layer(signed.content.signature().to_vec());
+        signed.annotate(layer)
+    }
+
+    /// Signs under a fresh certificate, and has that proven while the certificate is valid. The time is counted from before it was asked
+    /// for, on this machine's steady clock: no two clocks have to agree.
+    async fn sign(&self, unsigned: &Unsigned<'_>) -> Result<Signed, KeylessError> {
+        let mut lifetime = Duration::ZERO;
+        for _ in 0..MAX_CERTIFICATES {
+            let asked = Instant::now();
+            let key = PrivateKey::generate(KeyKind::EcdsaP256)?;
+            let (leaf, chain) = self.certificates(&key).await?;
+            lifetime = alleged_lifetime(leaf.as_bytes()).ok_or(KeylessError::Undated)?.min(MAX_LIFETIME);
+            let content = unsigned.signed(key.sign(unsigned.message(), SignatureFormat::Bundle)?);
+            drop(key);
+            let by = SignedBy::Certificate { leaf, chain };
+            // Elapsed when the services are too late, and they are not waited for any longer then.
+            if let Ok(proofs) =
+                tokio::time::timeout_at(asked + lifetime, self.prover.prove(&content, &by)).await
+            {
+                return Ok(Signed { content, by, proofs: proofs? });
+            }
+        }
+        Err(KeylessError::CertificateExpired { lifetime, certificates: MAX_CERTIFICATES })
+    }
+
+    async fn certificates(
         &self,
-        entry: Entry<'_>,
-        signature: &SignatureBytes,
-        certificate: DerCertificate,
-    ) -> Result<VerificationMaterial, KeylessError> {
-        let mut entries = Vec::new();
-        for log in self.services.logs() {
-            entries.push(rekor::log(&self.client, log, &entry, signature, &certificate).await?);
-        }
-        let mut timestamps = Vec::new();
-        for authority in self.services.timestamp_authorities() {
-            timestamps.push(timestamp::timestamp(&self.client, authority, signature).await?);
-        }
-        let signer = VerificationMaterialContent::Certificate(CertificateContent::new(certificate));
-        Ok(VerificationMaterial::new(signer)
-            .with_tlog_entries(entries)
-            .with_timestamp_verification_data(TimestampVerificationData::new(timestamps)))
+        key: &PrivateKey,
+    ) -> Result<(DerCertificate, Vec<DerCertificate>), KeylessError> {
+        let authority = self.services.certificate_authority();
+        let mut certificates =
+            fulcio::certificates(self.prover.client(), authority, &self.token, key).await?.into_iter();
+        let leaf = certificates.next().ok_or(KeylessError::Undated)?;
+        Ok((leaf, certificates.collect()))
     }
-}
-
-fn write(material: VerificationMaterial, content: SignatureContent) -> Result<Vec<u8>, KeylessError> {
-    let bundle = Bundle::new(MediaType::Bundle0_3, material, content);
-    Ok(serde_json::to_vec(&bundle).map_err(SignError::from)?)
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -200,6 +218,31 @@ pub enum KeylessError {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A certificate without a time in which it is valid.
+    #[error("the certificate does not say how long it is valid")]
+    Undated,
+    /// The services let wait until the certificate was no longer valid, each time.
+    #[error(
+        "the certificate expired after {} s, before its signature was logged and dated, {certificates} times",
+        lifetime.as_secs()
+    )]
+    CertificateExpired {
+        /// How long the last one was valid.
+        lifetime: Duration,
+        /// How many there were.
+        certificates: u32,
+    },
+    /// The older format keeps a log's promise, and only logs of version 1 give one.
+    #[error("no log promised to list the signature, which the older format needs")]
+    NoPromise,
+    /// A log that takes no signature by such a key.
+    #[error("a transparency log of version {version} takes no such signature by an {algorithm} key")]
+    KeyNotTaken {
+        /// The kind of key.
+        algorithm: KeyAlgorithm,
+        /// The version of the log's interface.
+        version: u32,
+    },
     /// No key.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -228,6 +271,16 @@ impl KeylessError {
                 service: SigningService::TransparencyLog,
                 ..
             } => Some("a log of version 2 takes a digest only, however large the statement".to_owned()),
+            Self::CertificateExpired { .. } => {
+                Some("a service is busy or limits how often it is asked; try again later".to_owned())
+            }
+            Self::NoPromise => Some(
+                "--format bundle, or a log of version 1 (--rekor-url, or a signing configuration with it)"
+                    .to_owned(),
+            ),
+            Self::KeyNotTaken { .. } => Some(
+                "an ECDSA P-256 key; or the key alone, without --signing-config and --rekor-url".to_owned(),
+            ),
             _ => None,
         }
     }

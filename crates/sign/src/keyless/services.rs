@@ -33,12 +33,67 @@ impl Endpoint {
     }
 }
 
-/// The services that a signature takes: one certificate authority, and all of the logs and timestamp authorities.
+/// What proves a signature: all of the logs list it, and all of the timestamp authorities date it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofServices {
+    logs: Vec<Endpoint>,
+    timestamp_authorities: Vec<Url>,
+}
+
+impl ProofServices {
+    /// Services at these addresses; each log with its interface's version.
+    ///
+    /// # Errors
+    /// [`ServicesError::LogVersion`], or [`ServicesError::NoProof`] when there is neither a log nor an authority.
+    pub fn new(logs: Vec<(Url, u32)>, timestamp_authorities: Vec<Url>) -> Result<Self, ServicesError> {
+        let logs: Vec<_> = logs.into_iter().map(|(url, version)| Endpoint { url, version }).collect();
+        if let Some(log) = logs.iter().find(|log| !LOG_VERSIONS.contains(&log.version)) {
+            return Err(ServicesError::LogVersion { found: log.version });
+        }
+        if logs.is_empty() && timestamp_authorities.is_empty() {
+            return Err(ServicesError::NoProof);
+        }
+        Ok(Self { logs, timestamp_authorities })
+    }
+
+    /// Those that a signing configuration (version 0.2) names, as they are valid at `now`: for a key, which needs no other.
+    ///
+    /// # Errors
+    /// [`ServicesError`].
+    pub fn parse(bytes: &[u8], now: Timestamp) -> Result<Self, ServicesError> {
+        Self::of(&read(bytes)?, now)
+    }
+
+    fn of(config: &SigningConfig, now: Timestamp) -> Result<Self, ServicesError> {
+        let (logs, selection) = (&config.rekor_tlog_urls, &config.rekor_tlog_config);
+        let logs = choose(logs, selection, &LOG_VERSIONS, "transparency log", now)?;
+        let timestamps = choose(&config.tsa_urls, &config.tsa_config, &[1], "timestamp authority", now)?;
+        let logs = logs.into_iter().map(|log| (log.url, log.version)).collect();
+        Self::new(logs, timestamps.into_iter().map(|endpoint| endpoint.url).collect())
+    }
+
+    /// List the signature, each of them.
+    pub fn logs(&self) -> &[Endpoint] {
+        &self.logs
+    }
+
+    /// Date the signature, each of them.
+    pub fn timestamp_authorities(&self) -> &[Url] {
+        &self.timestamp_authorities
+    }
+
+    /// Whether a log promises to list a signature, as the older format of cosign 1 and 2 keeps it. Version 1 does.
+    pub fn gives_promise(&self) -> bool {
+        self.logs.iter().any(|log| log.version == 1)
+    }
+}
+
+/// The services that a keyless signature takes: a certificate authority beside what proves the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningServices {
     certificate_authority: Url,
-    logs: Vec<Endpoint>,
-    timestamp_authorities: Vec<Url>,
+    identity_provider: Option<Url>,
+    proof: ProofServices,
 }
 
 impl SigningServices {
@@ -51,15 +106,24 @@ impl SigningServices {
         logs: Vec<(Url, u32)>,
         timestamp_authorities: Vec<Url>,
     ) -> Result<Self, ServicesError> {
-        let logs: Vec<_> = logs.into_iter().map(|(url, version)| Endpoint { url, version }).collect();
-        if let Some(log) = logs.iter().find(|log| !LOG_VERSIONS.contains(&log.version)) {
-            return Err(ServicesError::LogVersion { found: log.version });
-        }
-        // Only version 1 of Rekor states a time (Rekor v2, README: "no integrated time").
-        if timestamp_authorities.is_empty() && !logs.iter().any(|log| log.version == 1) {
+        let proof = ProofServices::new(logs, timestamp_authorities);
+        let proof = proof.map_err(|error| match error {
+            ServicesError::NoProof => ServicesError::NoTime,
+            other => other,
+        })?;
+        Self::dated(certificate_authority, None, proof)
+    }
+
+    /// Only version 1 of Rekor states a time (Rekor v2, README: "no integrated time").
+    fn dated(
+        certificate_authority: Url,
+        identity_provider: Option<Url>,
+        proof: ProofServices,
+    ) -> Result<Self, ServicesError> {
+        if proof.timestamp_authorities.is_empty() && !proof.gives_promise() {
             return Err(ServicesError::NoTime);
         }
-        Ok(Self { certificate_authority, logs, timestamp_authorities })
+        Ok(Self { certificate_authority, identity_provider, proof })
     }
 
     /// Those that a signing configuration (version 0.2) names, as they are valid at `now`.
@@ -67,27 +131,19 @@ impl SigningServices {
     /// # Errors
     /// [`ServicesError`].
     pub fn parse(bytes: &[u8], now: Timestamp) -> Result<Self, ServicesError> {
-        if bytes.len() > MAX_CONFIG_BYTES {
-            return Err(ServicesError::TooLarge { size: bytes.len(), limit: MAX_CONFIG_BYTES });
-        }
-        let text = std::str::from_utf8(bytes)?;
-        let config = SigningConfig::from_json(text)
-            .map_err(|source| ServicesError::Config { source: source.into() })?;
+        let config = read(bytes)?;
         let every = ServiceConfiguration::default();
         let authority = choose(&config.ca_urls, &every, &[1], "certificate authority", now)?;
-        let logs = choose(
-            &config.rekor_tlog_urls,
-            &config.rekor_tlog_config,
-            &LOG_VERSIONS,
-            "transparency log",
-            now,
-        )?;
-        let timestamps = choose(&config.tsa_urls, &config.tsa_config, &[1], "timestamp authority", now)?;
+        let provider = choose(&config.oidc_urls, &every, &[1], "identity provider", now)?;
         let Some(authority) = authority.into_iter().next() else {
             return Err(ServicesError::TooFew { what: "certificate authority", wanted: 1, found: 0 });
         };
-        let logs = logs.into_iter().map(|log| (log.url, log.version)).collect();
-        Self::new(authority.url, logs, timestamps.into_iter().map(|endpoint| endpoint.url).collect())
+        let provider = provider.into_iter().next().map(|endpoint| endpoint.url);
+        let proof = ProofServices::of(&config, now).map_err(|error| match error {
+            ServicesError::NoProof => ServicesError::NoTime,
+            other => other,
+        })?;
+        Self::dated(authority.url, provider, proof)
     }
 
     /// The public good instance's as they were when this version was made.
@@ -104,15 +160,33 @@ impl SigningServices {
         &self.certificate_authority
     }
 
+    /// Where people log in, if the configuration names one.
+    pub fn identity_provider(&self) -> Option<&Url> {
+        self.identity_provider.as_ref()
+    }
+
+    /// What proves the signature.
+    pub fn proof(&self) -> &ProofServices {
+        &self.proof
+    }
+
     /// List the signature, each of them.
     pub fn logs(&self) -> &[Endpoint] {
-        &self.logs
+        self.proof.logs()
     }
 
     /// Date the signature, each of them.
     pub fn timestamp_authorities(&self) -> &[Url] {
-        &self.timestamp_authorities
+        self.proof.timestamp_authorities()
     }
+}
+
+fn read(bytes: &[u8]) -> Result<SigningConfig, ServicesError> {
+    if bytes.len() > MAX_CONFIG_BYTES {
+        return Err(ServicesError::TooLarge { size: bytes.len(), limit: MAX_CONFIG_BYTES });
+    }
+    SigningConfig::from_json(std::str::from_utf8(bytes)?)
+        .map_err(|source| ServicesError::Config { source: source.into() })
 }
 
 /// The endpoints to use: of those valid now, the highest version that is spoken of each operator, and as many operators as asked for.
@@ -208,6 +282,9 @@ pub enum ServicesError {
         "nothing would prove when the signature was made: expected a timestamp authority, or a log of version 1"
     )]
     NoTime,
+    /// Nothing that proves anything.
+    #[error("there is neither a transparency log nor a timestamp authority to use")]
+    NoProof,
 }
 
 #[cfg(test)]
@@ -264,6 +341,18 @@ mod tests {
         assert!(SigningServices::new(url("https://ca"), vec![(url("https://log"), 1)], Vec::new()).is_ok());
         let unknown = SigningServices::new(url("https://ca"), vec![(url("https://log"), 3)], Vec::new());
         assert!(matches!(unknown, Err(ServicesError::LogVersion { found: 3 })));
+    }
+
+    #[test]
+    fn a_key_needs_a_log_or_an_authority_and_no_time() {
+        let url = |text: &str| text.parse::<Url>().unwrap();
+        let log = ProofServices::new(vec![(url("https://log"), 2)], Vec::new()).unwrap();
+        assert!(!log.gives_promise());
+        assert!(ProofServices::new(vec![(url("https://log"), 1)], Vec::new()).unwrap().gives_promise());
+        assert!(ProofServices::new(Vec::new(), vec![url("https://tsa")]).is_ok());
+        assert!(matches!(ProofServices::new(Vec::new(), Vec::new()), Err(ServicesError::NoProof)));
+        let unsigned = SigningServices::new(url("https://ca"), Vec::new(), Vec::new());
+        assert!(matches!(unsigned, Err(ServicesError::NoTime)));
     }
 
     #[test]

@@ -28,11 +28,15 @@ pub(super) async fn timestamp(
     SystemRandom::new().fill(&mut nonce).map_err(|_| GenerateError::of(KeyKind::EcdsaP256))?;
     let body = request(&sha256(signature.as_bytes()), nonce);
     let answer = authority.post(client, url.clone(), "application/timestamp-query", body).await?;
-    let answer = authority.success(answer)?;
-    if answer.body.first() != Some(&0x30) {
+    read(authority, &authority.success(answer)?.body)
+}
+
+/// The timestamp in an answer: a sequence in DER, at least.
+pub(super) fn read(authority: Service<'_>, body: &[u8]) -> Result<Rfc3161Timestamp, KeylessError> {
+    if body.first() != Some(&0x30) {
         return Err(authority.unusable("not a timestamp in DER"));
     }
-    Ok(Rfc3161Timestamp::new(TimestampToken::new(answer.body.to_vec())))
+    Ok(Rfc3161Timestamp::new(TimestampToken::new(body.to_vec())))
 }
 
 /// The request in DER. The nonce is made positive and of full length, so that all lengths are known.

@@ -26,6 +26,7 @@ struct Claims {
     exp: i64,
     aud: Audience,
     email: Option<String>,
+    nonce: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,11 +46,19 @@ impl Audience {
 }
 
 impl IdentityToken {
-    /// Reads a token; `now` is the time.
+    /// Reads a token for Sigstore; `now` is the time.
     ///
     /// # Errors
     /// [`TokenError`]: not a token, for another audience, or expired.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, TokenError> {
+        Self::parse_for(text, AUDIENCE, now)
+    }
+
+    /// Reads a token for `audience`, as an instance of one's own may want it; `now` is the time.
+    ///
+    /// # Errors
+    /// [`TokenError`]: not a token, for another audience, or expired.
+    pub fn parse_for(text: &str, audience: &str, now: Timestamp) -> Result<Self, TokenError> {
         let text = text.trim();
         if text.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge { size: text.len(), limit: MAX_TOKEN_BYTES });
@@ -62,14 +71,26 @@ impl IdentityToken {
         };
         let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('='))?;
         let claims: Claims = serde_json::from_slice(&payload)?;
-        if !claims.aud.names().iter().any(|name| name == AUDIENCE) {
-            return Err(TokenError::Audience { found: claims.aud.names().to_vec() });
+        if !claims.aud.names().iter().any(|name| name == audience) {
+            let found = claims.aud.names().to_vec();
+            return Err(TokenError::Audience { found, expected: audience.to_owned() });
         }
         let expired = Timestamp::from_second(claims.exp).map_err(|_| TokenError::Form)?;
         if expired <= now {
             return Err(TokenError::Expired { at: expired, now });
         }
         Ok(Self { text: Zeroizing::new(text.to_owned()), claims })
+    }
+
+    /// The token, if `issuer` gave it for the login with this nonce (OpenID Connect Core 1.0 §3.1.3.7, 2 and 11).
+    pub(super) fn issued_by(self, issuer: &str, nonce: Option<&str>) -> Result<Self, TokenError> {
+        if self.claims.iss != issuer {
+            return Err(TokenError::Issuer { found: self.claims.iss, expected: issuer.to_owned() });
+        }
+        if nonce.is_some() && self.claims.nonce.as_deref() != nonce {
+            return Err(TokenError::Nonce);
+        }
+        Ok(self)
     }
 
     /// Who vouches for the identity.
@@ -125,11 +146,24 @@ pub enum TokenError {
     #[error("claims of the identity token are not valid")]
     Claims(#[from] serde_json::Error),
     /// For somebody else.
-    #[error("identity token is for {found:?}, expected {AUDIENCE:?}")]
+    #[error("identity token is for {found:?}, expected {expected:?}")]
     Audience {
         /// Whom it is for.
         found: Vec<String>,
+        /// Whom it has to be for.
+        expected: String,
     },
+    /// By somebody else.
+    #[error("identity token is by {found:?}, expected {expected:?}")]
+    Issuer {
+        /// Who it is by.
+        found: String,
+        /// Who was asked.
+        expected: String,
+    },
+    /// For another login.
+    #[error("identity token is for another login: its nonce is not the one that was asked with")]
+    Nonce,
     /// Too old.
     #[error("identity token expired at {at}, it is {now}")]
     Expired {
@@ -163,11 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_another_issuer_or_login_is_not_this_logins() {
+        let claims = r#"{"iss":"https://i","sub":"1","aud":"sigstore","exp":2000,"nonce":"n"}"#;
+        let token = || parse(claims).unwrap();
+        assert!(token().issued_by("https://i", Some("n")).is_ok());
+        assert!(token().issued_by("https://i", None).is_ok());
+        assert!(matches!(token().issued_by("https://i/", Some("n")), Err(TokenError::Issuer { .. })));
+        assert!(matches!(token().issued_by("https://i", Some("m")), Err(TokenError::Nonce)));
+        let without = parse(r#"{"iss":"https://i","sub":"1","aud":"sigstore","exp":2000}"#).unwrap();
+        assert!(matches!(without.issued_by("https://i", Some("n")), Err(TokenError::Nonce)));
+    }
+
+    #[test]
     fn refuses_what_fulcio_would_refuse_and_says_why() {
         let old = r#"{"iss":"i","sub":"s","aud":"sigstore","exp":1000}"#;
         assert!(matches!(parse(old), Err(TokenError::Expired { .. })));
         let other = r#"{"iss":"i","sub":"s","aud":"kubernetes","exp":2000}"#;
-        assert!(matches!(parse(other), Err(TokenError::Audience { found }) if found == ["kubernetes"]));
+        assert!(matches!(parse(other), Err(TokenError::Audience { found, .. }) if found == ["kubernetes"]));
         assert!(matches!(parse("{}"), Err(TokenError::Claims(_))));
         let now = Timestamp::from_second(0).unwrap();
         for text in ["", "a.b", "a.b.c.d"] {

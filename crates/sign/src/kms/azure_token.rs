@@ -2,14 +2,12 @@
 //! [DefaultAzureCredential](https://learn.microsoft.com/azure/developer/go/azidentity-credential-chains): a client secret, a workload
 //! identity's file, the managed identity of an App Service or of the machine. The signed-in user of `az` is not asked.
 
-use std::time::{Duration, Instant};
-
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use touchmark_transport::header::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::exchange::{Exchange, secret};
+use super::kept_token::KeptToken;
 use super::{Environment, KmsError, Service};
 use crate::percent;
 
@@ -18,15 +16,13 @@ const AUTHORITY: &str = "https://login.microsoftonline.com";
 /// ([managed identities](https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token)).
 const IMDS: &str = "http://169.254.169.254";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Tokens are good for an hour or more; a managed identity's may have been in use for most of that.
-const KEPT: Duration = Duration::from_secs(240);
 
 /// Where tokens come from, and one that is still good.
 pub(super) struct AzureToken {
     exchange: Exchange,
     environment: Environment,
     resource: String,
-    kept: Mutex<Option<(Zeroizing<String>, Instant)>>,
+    kept: KeptToken,
 }
 
 #[derive(Deserialize)]
@@ -40,20 +36,12 @@ impl AzureToken {
     pub(super) fn new(exchange: Exchange, environment: Environment, host: &str) -> Self {
         let cloud = host.split_once('.').map_or(host, |(_, cloud)| cloud);
         let resource = format!("https://{cloud}");
-        Self { exchange, environment, resource, kept: Mutex::new(None) }
+        Self { exchange, environment, resource, kept: KeptToken::default() }
     }
 
     /// A token that is good now.
     pub(super) async fn current(&self) -> Result<Zeroizing<String>, KmsError> {
-        let mut kept = self.kept.lock().await;
-        if let Some((token, since)) = &*kept
-            && since.elapsed() < KEPT
-        {
-            return Ok(token.clone());
-        }
-        let token = self.find().await?;
-        *kept = Some((token.clone(), Instant::now()));
-        Ok(token)
+        self.kept.get(self.find()).await
     }
 
     async fn find(&self) -> Result<Zeroizing<String>, KmsError> {

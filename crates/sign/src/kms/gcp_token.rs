@@ -3,19 +3,17 @@
 //! file by [JWT bearer](https://developers.google.com/identity/protocols/oauth2/service-account#httprest) (RFC 7523), or the metadata
 //! server. `GOOGLE_OAUTH_ACCESS_TOKEN` goes first, as with Terraform.
 
-use std::time::{Duration, Instant};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Mutex;
 use touchmark_sigstore::Limits;
 use touchmark_transport::header::{HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::exchange::{Exchange, secret};
+use super::kept_token::KeptToken;
 use super::{Environment, KmsError, Service};
 use crate::{KeyFile, SignatureFormat, percent};
 
@@ -25,14 +23,12 @@ const METADATA: &str = "metadata.google.internal";
 const METADATA_PATH: &str = "computeMetadata/v1/instance/service-accounts/default/token";
 /// How long an assertion may be valid at most, in seconds.
 const ASSERTION_SECONDS: i64 = 3600;
-/// The metadata server gives tokens that are good for five minutes at least; they are not kept for longer.
-const KEPT: Duration = Duration::from_secs(240);
 
 /// Where tokens come from, and one that is still good.
 pub(super) struct GcpToken {
     exchange: Exchange,
     environment: Environment,
-    kept: Mutex<Option<(Zeroizing<String>, Instant)>>,
+    kept: KeptToken,
 }
 
 #[derive(Deserialize)]
@@ -55,20 +51,12 @@ struct ServiceAccount {
 
 impl GcpToken {
     pub(super) fn new(exchange: Exchange, environment: Environment) -> Self {
-        Self { exchange, environment, kept: Mutex::new(None) }
+        Self { exchange, environment, kept: KeptToken::default() }
     }
 
     /// A token that is good now.
     pub(super) async fn current(&self) -> Result<Zeroizing<String>, KmsError> {
-        let mut kept = self.kept.lock().await;
-        if let Some((token, since)) = &*kept
-            && since.elapsed() < KEPT
-        {
-            return Ok(token.clone());
-        }
-        let token = self.find().await?;
-        *kept = Some((token.clone(), Instant::now()));
-        Ok(token)
+        self.kept.get(self.find()).await
     }
 
     async fn find(&self) -> Result<Zeroizing<String>, KmsError> {

@@ -16,6 +16,7 @@ mod error;
 mod exchange;
 mod gcp;
 mod gcp_token;
+mod kept_token;
 mod kubernetes;
 mod pkcs11;
 mod sigv4;

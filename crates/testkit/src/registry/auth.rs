@@ -6,9 +6,9 @@ use axum::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use touchmark_demo_sigstore::serving::{Answer, respond};
+use touchmark_demo_sigstore::serving::{Answer, pairs, respond};
 
-use super::wire::{Asked, error, pairs};
+use super::wire::{Asked, error};
 use super::{Auth, Shared, lock};
 
 impl Shared {

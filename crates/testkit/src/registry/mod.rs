@@ -17,13 +17,13 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
-use touchmark_demo_sigstore::serving::{Answer, lock, respond, take_fault};
+use touchmark_demo_sigstore::serving::{Answer, lock, pairs, respond, take_fault};
 use touchmark_oci::{Digest, ImageName, media_type};
 
 pub use knobs::{Auth, Knobs, Location, Meeting, Recorded, ReferrersApi, Tamper};
 
 use tamper::tampered_with;
-use wire::{Asked, error, pairs};
+use wire::{Asked, error};
 
 /// A registry that serves until it is dropped.
 pub struct FakeRegistry {

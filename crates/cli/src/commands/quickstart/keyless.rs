@@ -12,7 +12,7 @@ use touchmark_demo_sigstore::{ClientDocuments, Clock, Identity, Options, Sigstor
 use touchmark_oci::PinnedRef;
 use touchmark_policy::{CertificateIdentity, NamedSigner, Policy, PolicySet, TextMatch, Verdict};
 use touchmark_sign::keyless::{IdentityToken, KeylessSigner, SigningServices};
-use touchmark_sigstore::{Certificate, LogProof, Proof, Signer, TrustRoot, Verifier};
+use touchmark_sigstore::{Certificate, LogProof, Proof, Signer, TrustRoot};
 use touchmark_transport::{Client, ClientOptions};
 use touchmark_verify::{GatherLimits, ImageVerifier, load_policies};
 
@@ -77,9 +77,8 @@ fn identify(story: &mut Story<'_>, sigstore: &Sigstore) -> anyhow::Result<Way> {
         IdentityToken::parse(&token, now)?,
     );
     let trust_root = Arc::new(TrustRoot::parse(trusted_root.as_bytes(), &limits())?);
-    let check = Verifier::new(Vec::new(), limits()).with_trust_root(Arc::clone(&trust_root));
     Ok(Way {
-        signing: Signing::Keyless { signer: Box::new(signer), check: Some(Box::new(check)) },
+        signing: Signing::keyless(signer, Some(Arc::clone(&trust_root))),
         who: "that identity",
         environment: "",
         sign_with: "--identity-token token --signing-config signing_config.json --trusted-root trusted_root.json",
