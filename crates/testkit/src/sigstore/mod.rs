@@ -157,6 +157,11 @@ impl Sigstore {
         self.state.signing_config(rekor)
     }
 
+    /// The public keys of the witnesses of Rekor v2, `NAME+HASH+KEY`.
+    pub fn witness_keys(&self) -> Vec<String> {
+        lock(&self.state.parts).rekor_v2.log.witness_keys()
+    }
+
     /// `root.json` of the TUF repository.
     ///
     /// # Panics
