@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use sigstore_types::{
-    Artifact as WireArtifact, ArtifactDigest, HashAlgorithm, SignatureBytes, SignatureContent,
+    Artifact as WireArtifact, ArtifactDigest, DerCertificate, HashAlgorithm, SignatureBytes, SignatureContent,
 };
 use touchmark_attestation::{Envelope, IN_TOTO_PAYLOAD, Statement, predicate_types};
 use touchmark_oci::{Digest, PinnedRef};
 
 use crate::bundle::wire_envelope;
+use crate::log_record::{LogRecord, RecordError, hashedrekord_names};
 use crate::prove::{self, Broken, Exhibit};
 use crate::{
-    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, LegacyMaterial, Limits,
-    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, TrustRoot,
-    Verified, parse_statement,
+    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Finding, Findings, Inclusion, LegacyMaterial,
+    Limits, PayloadError, Promise, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning,
+    TrustRoot, Verified, WitnessKey, parse_statement,
 };
 
 /// How many foreign digests a [`Rejection::WrongSubject`] names.
@@ -27,6 +28,7 @@ const SUBJECTS_SHOWN: usize = 4;
 pub struct Verifier {
     keys: Vec<PublicKey>,
     trust_root: Option<Arc<TrustRoot>>,
+    witnesses: Vec<WitnessKey>,
     limits: Limits,
 }
 
@@ -39,13 +41,21 @@ impl Verifier {
                 known.push(key);
             }
         }
-        Self { keys: known, trust_root: None, limits }
+        Self { keys: known, trust_root: None, witnesses: Vec::new(), limits }
     }
 
-    /// The same, trusting the authorities and logs of `trust_root`: certificates count then, and log entries and timestamps prove.
+    /// The same, trusting the authorities and logs of `trust_root`, if there is one: certificates count then, and log entries and
+    /// timestamps prove.
     #[must_use]
-    pub fn with_trust_root(mut self, trust_root: Arc<TrustRoot>) -> Self {
-        self.trust_root = Some(trust_root);
+    pub fn with_trust_root(mut self, trust_root: impl Into<Option<Arc<TrustRoot>>>) -> Self {
+        self.trust_root = trust_root.into();
+        self
+    }
+
+    /// The same, telling which of these witnesses signed the checkpoints of log entries.
+    #[must_use]
+    pub fn with_witnesses(mut self, witnesses: Vec<WitnessKey>) -> Self {
+        self.witnesses = witnesses;
         self
     }
 
@@ -60,37 +70,33 @@ impl Verifier {
         let mut claims = Vec::new();
         let mut rejected = Vec::new();
         for item in items {
-            match self.verify(&item.document, &subject) {
-                Ok(found) => {
-                    claims.extend(
-                        found.into_iter().map(|claim| Finding { origin: item.origin.clone(), claim }),
-                    );
-                }
-                Err(rejection) => rejected.push(Rejected {
-                    alleged: Alleged::of(&item.document),
-                    origin: item.origin,
-                    rejection,
-                }),
-            }
+            let Judged { verified, rejections } = self.verify(&item.document, &subject);
+            let found = verified.into_iter().map(|claim| Finding { origin: item.origin.clone(), claim });
+            claims.extend(found);
+            rejected.extend(rejections.into_iter().map(|rejection| Rejected {
+                alleged: Alleged::of(&item.document),
+                origin: item.origin.clone(),
+                rejection,
+            }));
         }
         Findings::new(subject, claims, rejected, searched, omitted)
     }
 
-    fn verify(&self, document: &Document, subject: &PinnedRef) -> Result<Vec<Verified<Claim>>, Rejection> {
+    fn verify(&self, document: &Document, subject: &PinnedRef) -> Judged<Claim> {
         let wanted = subject.digest();
         match document {
-            Document::Bundle(bundle) => self
-                .authenticate(&Signed::bundled_envelope(bundle, wanted)?, |payload| {
-                    self.read_claim(payload, wanted)
-                }),
+            Document::Bundle(bundle) => match Signed::bundled_envelope(bundle, wanted) {
+                Ok(signed) => self.judge(&signed, |payload| self.read_claim(payload, wanted)),
+                Err(rejection) => Judged::of(rejection),
+            },
             Document::LegacySignature(layer) => {
-                self.authenticate(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
+                self.judge(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
             }
             Document::LegacyAttestation { envelope, material } => {
                 let signed = Signed::legacy_envelope(envelope, material, wanted);
-                self.authenticate(&signed, |payload| self.read_claim(payload, wanted))
+                self.judge(&signed, |payload| self.read_claim(payload, wanted))
             }
-            Document::Malformed(source) => Err(Rejection::Malformed { source: Arc::clone(source) }),
+            Document::Malformed(source) => Judged::of(Rejection::Malformed { source: Arc::clone(source) }),
         }
     }
 
@@ -108,45 +114,97 @@ impl Verifier {
         })
     }
 
-    /// Finds out who signed, has the value read from what they signed, and vouches for it.
-    ///
-    /// The only caller of [`Verified::new`]. Promises 1 to 3 are kept by `signers`, promise 4 by `read`.
+    /// Judges every signature of a document and gives those that hold, of which there is one.
     pub(crate) fn authenticate<T: Clone>(
         &self,
         signed: &Signed<'_>,
         read: impl FnOnce(&Payload<'_>) -> Result<T, Unfit>,
     ) -> Result<Vec<Verified<T>>, Rejection> {
-        let signers = self.signers(signed)?;
-        let (first, _) = signers.first().ok_or_else(|| self.unknown_signer(signed))?;
-        let value = read(&signed.payload).map_err(|unfit| unfit.signed_by(first))?;
-        let vouch = |(signer, proof)| Verified::new(value.clone(), signer, proof);
-        Ok(signers.into_iter().map(vouch).collect())
+        let Judged { verified, rejections } = self.judge(signed, read);
+        match rejections.into_iter().next().filter(|_| verified.is_empty()) {
+            Some(rejection) => Err(rejection),
+            None => Ok(verified),
+        }
     }
 
-    /// The known keys that made the signature, or else the holder of the certificate that did, each with what more is proven. None
-    /// when nobody known did.
-    fn signers(&self, signed: &Signed<'_>) -> Result<Vec<(Signer, Proof)>, Rejection> {
-        let keys = self.keys.iter().filter(|key| !signed.is_certified_bundle() && signed.is_by(key));
+    /// Finds out who signed, has the value read from what they signed, and vouches for it. Of several signatures each is judged on its
+    /// own: one that does not hold takes nothing from another. Gives a claim or a rejection at least.
+    ///
+    /// The only caller of [`Verified::new`]. Promises 1 to 3 are kept by `signers`, promise 4 by `read`.
+    fn judge<T: Clone>(
+        &self,
+        signed: &Signed<'_>,
+        read: impl FnOnce(&Payload<'_>) -> Result<T, Unfit>,
+    ) -> Judged<T> {
+        let Signers { signers, mut rejections } = match self.signers(signed) {
+            Ok(found) => found,
+            Err(rejection) => return Judged::of(rejection),
+        };
+        let Some((first, _)) = signers.first() else {
+            if rejections.is_empty() {
+                rejections.push(self.unknown_signer(signed));
+            }
+            return Judged { verified: Vec::new(), rejections };
+        };
+        let value = match read(&signed.payload) {
+            Ok(value) => value,
+            Err(unfit) => return Judged::of(unfit.signed_by(first)),
+        };
+        let vouch = |(signer, proof)| Verified::new(value.clone(), signer, proof);
+        Judged { verified: signers.into_iter().map(vouch).collect(), rejections }
+    }
+
+    /// Who made the signatures, each once and with the most that is proven about one of theirs, and why others do not hold.
+    fn signers(&self, signed: &Signed<'_>) -> Result<Signers, Rejection> {
+        if signed.has_several()
+            && let Some(trust_root) = &self.trust_root
+        {
+            signed
+                .refuse_strange_entries(trust_root)
+                .map_err(|broken| Rejection::not_proven(None, broken))?;
+        }
+        let mut all = Signers::default();
+        for (place, signature) in signed.signatures.iter().enumerate() {
+            match self.signers_of(signed, place, signature) {
+                Ok(found) => found.into_iter().for_each(|one| keep_better(&mut all.signers, one)),
+                Err(rejection) => all.rejections.push(rejection),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The known keys that made this signature, or else the holder of the certificate that did, each with what more is proven. None when
+    /// nobody known did.
+    fn signers_of(
+        &self,
+        signed: &Signed<'_>,
+        place: usize,
+        signature: &[u8],
+    ) -> Result<Vec<(Signer, Proof)>, Rejection> {
+        let certified = signed.may_be_certified(signature);
+        let may_be_keyed = !(certified && signed.is_certified_bundle());
+        let keys = self.keys.iter().filter(|key| may_be_keyed && signed.is_by(key, signature));
         let keyed: Vec<_> = keys
-            .map(|key| Ok((Signer::Key(key.id().clone()), self.proof_beside(key, signed)?)))
+            .map(|key| Ok((Signer::Key(key.id().clone()), self.proof_beside(key, signed, place)?)))
             .collect::<Result<_, Rejection>>()?;
         let SignerHint::Certificate { identity } = &signed.signer else { return Ok(keyed) };
-        let Some(trust_root) = self.trust_root.as_ref().filter(|_| keyed.is_empty()) else {
+        let Some(trust_root) = self.trust_root.as_ref().filter(|_| keyed.is_empty() && certified) else {
             return Ok(keyed);
         };
         let broken = |broken| Rejection::not_proven(identity.clone(), broken);
-        let exhibit = signed.exhibit().map_err(broken)?;
-        match trust_root.prove_certified(exhibit) {
+        let exhibit = signed.exhibit(place).map_err(broken)?;
+        match trust_root.prove_certified(exhibit, &self.witnesses) {
             Ok((certificate, proof)) => Ok(vec![(Signer::Certificate(Box::new(certificate)), proof)]),
             Err(error) => Err(broken(error)),
         }
     }
 
     /// What the log entries and timestamps beside a key's signature prove.
-    fn proof_beside(&self, key: &PublicKey, signed: &Signed<'_>) -> Result<Proof, Rejection> {
+    fn proof_beside(&self, key: &PublicKey, signed: &Signed<'_>, place: usize) -> Result<Proof, Rejection> {
         match &self.trust_root {
             Some(trust_root) if signed.shows_more_than_the_signer() => {
-                let proof = signed.exhibit().and_then(|exhibit| trust_root.prove_keyed(exhibit, key));
+                let exhibit = signed.exhibit(place);
+                let proof = exhibit.and_then(|exhibit| trust_root.prove_keyed(exhibit, key, &self.witnesses));
                 proof.map_err(|broken| Rejection::not_proven(None, broken))
             }
             _ => Ok(Proof::signature_only(signed.log_entries)),
@@ -156,6 +214,12 @@ impl Verifier {
     fn unknown_signer(&self, signed: &Signed<'_>) -> Rejection {
         let tried = self.keys.len();
         let hint = match &signed.signer {
+            SignerHint::Certificate { identity } if self.trust_root.is_some() => {
+                let source =
+                    Arc::from(Box::from("none of the signatures was made with the certificate's key"));
+                let broken = Broken { promise: Promise::Signature, source };
+                return Rejection::not_proven(identity.clone(), broken);
+            }
             SignerHint::Certificate { identity } => {
                 return Rejection::NoTrustRoot { identity: identity.clone() };
             }
@@ -195,6 +259,37 @@ impl Verifier {
     }
 }
 
+/// Who made a document's signatures, and why others do not hold.
+#[derive(Default)]
+struct Signers {
+    signers: Vec<(Signer, Proof)>,
+    rejections: Vec<Rejection>,
+}
+
+/// What came of a document's signatures.
+struct Judged<T> {
+    verified: Vec<Verified<T>>,
+    rejections: Vec<Rejection>,
+}
+
+impl<T> Judged<T> {
+    fn of(rejection: Rejection) -> Self {
+        Self { verified: Vec::new(), rejections: vec![rejection] }
+    }
+}
+
+/// Somebody who signed an envelope twice signed it once, with the better proof of the two.
+fn keep_better(signers: &mut Vec<(Signer, Proof)>, (signer, proof): (Signer, Proof)) {
+    let strength = |proof: &Proof| {
+        (proof.logs(Inclusion::Included), proof.timestamps(), proof.logs(Inclusion::Promised))
+    };
+    match signers.iter_mut().find(|(known, _)| *known == signer) {
+        Some((_, known)) if strength(known) < strength(&proof) => *known = proof,
+        Some(_) => {}
+        None => signers.push((signer, proof)),
+    }
+}
+
 /// A signature and what it is over.
 pub(crate) struct Signed<'a> {
     /// The exact bytes signed.
@@ -214,7 +309,7 @@ pub(crate) struct Signed<'a> {
 enum Form<'a> {
     Bare,
     Bundle(&'a Bundle),
-    LegacySignature(&'a SimpleSigning),
+    Legacy { signature: &'a [u8], material: &'a LegacyMaterial },
     LegacyEnvelope(&'a Envelope, &'a LegacyMaterial),
 }
 
@@ -265,10 +360,6 @@ impl<'a> Signed<'a> {
             BundleContent::Envelope(envelope) => envelope,
             BundleContent::Message(_) => return Err(Rejection::BlobSignature),
         };
-        let count = envelope.signatures().len();
-        if count != 1 {
-            return Err(Rejection::SignatureCount { count });
-        }
         let (signer, log_entries) = (bundle.signer_hint(), bundle.log_entries());
         Ok(Self { signer, log_entries, form: Form::Bundle(bundle), ..Self::envelope(envelope, about) })
     }
@@ -294,11 +385,22 @@ impl<'a> Signed<'a> {
 
     fn simple_signing(layer: &'a SimpleSigning) -> Self {
         let payload = layer.dangerous_payload();
+        let (message, artifact) = (Message::Borrowed(payload), WireArtifact::Blob(payload));
+        Self::legacy(message, layer.signature(), layer.material(), artifact)
+    }
+
+    /// A signature with certificate and log entry beside it, as cosign 1 and 2 keep them.
+    pub(crate) fn legacy(
+        message: Message<'a>,
+        signature: &'a [u8],
+        material: &'a LegacyMaterial,
+        artifact: WireArtifact<'a>,
+    ) -> Self {
         Self {
-            signer: layer.material().signer_hint(),
-            log_entries: layer.material().log_entries(),
-            form: Form::LegacySignature(layer),
-            ..Self::bare(Message::Borrowed(payload), layer.signature(), WireArtifact::Blob(payload))
+            signer: material.signer_hint(),
+            log_entries: material.log_entries(),
+            form: Form::Legacy { signature, material },
+            ..Self::bare(message, signature, artifact)
         }
     }
 
@@ -307,41 +409,115 @@ impl<'a> Signed<'a> {
         matches!(self.form, Form::Bundle(bundle) if prove::is_certified(bundle.material()))
     }
 
-    fn shows_more_than_the_signer(&self) -> bool {
+    fn has_several(&self) -> bool {
+        self.signatures.len() > 1
+    }
+
+    /// Whether the certificate is to be asked about this signature: about the only one in any case, of several about the one that its
+    /// key made.
+    fn may_be_certified(&self, signature: &[u8]) -> bool {
+        if !self.has_several() {
+            return matches!(self.signer, SignerHint::Certificate { .. });
+        }
+        let Some(leaf) = self.certificate() else { return false };
+        let Ok(info) = sigstore_crypto::x509::parse_certificate_info(&leaf) else { return false };
+        let key = PublicKey::from_der(info.public_key.as_bytes());
+        key.is_ok_and(|key| self.is_by(&key, signature))
+    }
+
+    fn certificate(&self) -> Option<DerCertificate> {
         match self.form {
-            Form::Bare => false,
-            Form::Bundle(bundle) => prove::shows_more_than_the_signer(bundle.material()),
-            Form::LegacySignature(layer) => !layer.material().is_empty(),
-            Form::LegacyEnvelope(_, material) => !material.is_empty(),
+            Form::Bare => None,
+            Form::Bundle(bundle) => bundle.to_wire(0)?.signing_certificate().cloned(),
+            Form::Legacy { material, .. } | Form::LegacyEnvelope(_, material) => material.certificate(),
         }
     }
 
-    /// The whole in the protocol's own form.
-    fn exhibit(&self) -> Result<Exhibit<'a>, Broken> {
-        let wire = match self.form {
-            Form::Bare => None,
-            Form::Bundle(bundle) => bundle.to_wire(),
-            Form::LegacySignature(layer) => {
-                let signature = SignatureBytes::new(layer.signature().to_vec());
-                let message = sigstore_types::MessageSignature::new(signature);
-                Some(layer.material().lift(SignatureContent::MessageSignature(message))?)
-            }
-            Form::LegacyEnvelope(envelope, material) => wire_envelope(envelope)
-                .map(|envelope| material.lift(SignatureContent::DsseEnvelope(envelope)))
-                .transpose()?,
-        };
-        let wire = wire.ok_or_else(|| {
-            Broken::structure("log entries and timestamps can belong to one signature only")
-        })?;
-        Ok(Exhibit { wire, artifact: self.artifact.clone() })
+    fn shows_more_than_the_signer(&self) -> bool {
+        match self.form {
+            Form::Bare => false,
+            Form::Bundle(bundle) => bundle.log_entries() + bundle.timestamps() > 0,
+            Form::Legacy { material, .. } | Form::LegacyEnvelope(_, material) => !material.is_empty(),
+        }
     }
 
-    fn is_by(&self, key: &PublicKey) -> bool {
-        self.signatures.iter().any(|signature| match &self.message {
+    /// The signature at `place` in the protocol's own form, with what belongs to it.
+    fn exhibit(&self, place: usize) -> Result<Exhibit<'a>, Broken> {
+        let mut exhibit = self.everything(place)?;
+        if let Some(signature) = self.signatures.get(place).filter(|_| self.has_several()) {
+            let entries = &mut exhibit.wire.verification_material.tlog_entries;
+            entries.retain(|entry| hashedrekord_names(entry, signature));
+            exhibit.records.retain(|record| record.names(signature));
+        }
+        Ok(exhibit)
+    }
+
+    /// The same with all log entries, whichever of the signatures they are about.
+    fn everything(&self, place: usize) -> Result<Exhibit<'a>, Broken> {
+        let missing = || Broken::structure("there is nothing that log entries or timestamps could be about");
+        let (mut wire, mut records) = match self.form {
+            Form::Bare => return Err(missing()),
+            Form::Bundle(bundle) => (bundle.to_wire(place).ok_or_else(missing)?, bundle.records().to_vec()),
+            Form::Legacy { signature, material } => {
+                let message = sigstore_types::MessageSignature::new(SignatureBytes::new(signature.to_vec()));
+                material.lift(SignatureContent::MessageSignature(message))?
+            }
+            Form::LegacyEnvelope(envelope, material) => {
+                let envelope = wire_envelope(envelope, place).ok_or_else(missing)?;
+                material.lift(SignatureContent::DsseEnvelope(envelope))?
+            }
+        };
+        if self.has_several() {
+            let entries = &mut wire.verification_material.tlog_entries;
+            for entry in std::mem::take(entries) {
+                match LogRecord::of_several(entry) {
+                    Ok(record) => records.push(record),
+                    Err(entry) => entries.push(*entry),
+                }
+            }
+        }
+        Ok(Exhibit { wire, records, envelope: self.envelope_itself(), artifact: self.artifact.clone() })
+    }
+
+    fn envelope_itself(&self) -> Option<&'a Envelope> {
+        match self.form {
+            Form::LegacyEnvelope(envelope, _) => Some(envelope),
+            Form::Bundle(bundle) => match bundle.content() {
+                BundleContent::Envelope(envelope) => Some(envelope),
+                BundleContent::Message(_) => None,
+            },
+            Form::Bare | Form::Legacy { .. } => None,
+        }
+    }
+
+    /// An entry of a known log that is about none of several signatures is about another envelope.
+    fn refuse_strange_entries(&self, trust_root: &TrustRoot) -> Result<(), Broken> {
+        if !self.shows_more_than_the_signer() {
+            return Ok(());
+        }
+        let exhibit = self.everything(0)?;
+        let known = |id: &sigstore_types::LogId| trust_root.knows_log(id.key_id.as_bytes());
+        let named = |names: &dyn Fn(&[u8]) -> bool| self.signatures.iter().any(|signature| names(signature));
+        let entries = &exhibit.wire.verification_material.tlog_entries;
+        let strange = entries
+            .iter()
+            .any(|entry| known(&entry.log_id) && !named(&|signature| hashedrekord_names(entry, signature)))
+            || exhibit
+                .records
+                .iter()
+                .any(|record| known(&record.entry.log_id) && !named(&|signature| record.names(signature)));
+        match strange {
+            true => Err(RecordError::Signature.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn is_by(&self, key: &PublicKey, signature: &[u8]) -> bool {
+        match &self.message {
             Message::Borrowed(bytes) => key.signed(bytes, signature),
             Message::Encoded(bytes) => key.signed(bytes, signature),
             Message::Digest(digest) => key.signed_digest(digest, signature),
-        })
+        }
     }
 }
 
