@@ -69,6 +69,13 @@ pub struct ProvenTime {
     pub source: TimeSource,
 }
 
+impl ProvenTime {
+    /// A time and who vouches for it. Saying so proves nothing: only the verifier's are looked at.
+    pub fn new(time: Timestamp, source: TimeSource) -> Self {
+        Self { time, source }
+    }
+}
+
 /// Who vouches for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -65,11 +65,8 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
         policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
     let trust_root = args.trust.for_policies(&policies)?;
-    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
-    let verifier = match trust_root {
-        Some(trust_root) => verifier.with_trust_root(trust_root),
-        None => verifier,
-    };
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default())
+        .with_trust_root(trust_root);
     let judged = {
         let _step = context.progress().step("verifying");
         let targets = targets(&args, context).await;
@@ -92,13 +89,13 @@ fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
             )
             .into());
         }
-        let policy = Policy::signed_by(signers, to_map(&args.annotations)).with_proof(args.trust.proof());
+        let policy = Policy::signed_by(signers, to_map(&args.annotations)).with_proof(args.trust.proof()?);
         return Ok(PolicySet::new(vec![policy])?);
     }
-    if args.trust.require.is_some() {
+    if args.trust.require.is_some() || !args.trust.witness.is_empty() {
         return Err(Mistake::new(
-            "--require beside --policy",
-            "the policy's proof says how much has to be proven",
+            "--require or --witness beside --policy",
+            "the policy's proof and witnesses say how much has to be proven",
         )
         .into());
     }

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Ou
             verifier.verify_blob(Artifact::Bytes(&artifact), &signature)
         }
     };
-    let result = accept(verified, &signers, &args.trust.proof());
+    let result = accept(verified, &signers, &args.trust.proof()?);
     let text = match args.output {
         ReportFormat::Json => to_json(&args.file, &result),
         ReportFormat::Text => to_text(&args.file, &result, context),

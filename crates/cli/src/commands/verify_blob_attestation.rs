@@ -52,7 +52,7 @@ pub(crate) fn run(args: &VerifyBlobAttestationArgs, context: &Context) -> anyhow
         Err(_) => Digest::of(&read_input(args.file.as_ref(), MAX_BLOB_BYTES)?),
     };
     let verified = args.trust.verifier(&signers)?.verify_blob_attestation(&digest, &bundle);
-    let accepted = match accept(verified, &signers, &args.trust.proof()) {
+    let accepted = match accept(verified, &signers, &args.trust.proof()?) {
         Ok(accepted) => accepted,
         Err(refusal) => return Ok(deny(&args.file, &told(&refusal), context)),
     };
