@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::Args;
+use touchmark_sign::kms::{Environment, RemoteKey};
 use touchmark_sign::{DecryptError, KeyFile, KeyReference, KeyReferenceError, PrivateKey};
 use touchmark_sigstore::{Limits, PublicKey};
+use touchmark_transport::{Client, ClientOptions};
 use zeroize::Zeroizing;
 
 use crate::failure::Mistake;
@@ -19,7 +21,7 @@ pub(crate) enum KeyRef {
     File(PathBuf),
     /// In an environment variable: `env://NAME`.
     Environment(String),
-    /// In a key management service or a hardware token, to sign with.
+    /// In a key management service or a hardware token.
     Elsewhere(Box<KeyReference>),
 }
 
@@ -102,21 +104,37 @@ fn unlocked(reference: &KeyRef) -> anyhow::Result<PrivateKey> {
 /// `--key` of the commands that verify.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VerificationKeyArgs {
-    /// A public key to verify with: a file, or env://NAME. Of several, any one may have signed
+    /// A public key to verify with: a file, env://NAME, or a reference to a key elsewhere (docs/keys.md), which is asked for its public
+    /// half. Of several, any one may have signed
     #[arg(long = "key", value_name = "KEY", env = "TOUCHMARK_VERIFICATION_KEY")]
     pub(crate) keys: Vec<KeyRef>,
 }
 
 impl VerificationKeyArgs {
     /// The keys. A private key is read for its public half when it needs no password.
-    pub(crate) fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
+    pub(crate) async fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
         let mut keys = Vec::new();
         for reference in &self.keys {
+            if let KeyRef::Elsewhere(reference) = reference {
+                keys.push(remote_public_key(reference).await?);
+                continue;
+            }
             let found = reference.read().and_then(|text| Ok(PublicKey::parse_pem_all(&text, &limits())?));
             keys.extend(found.with_context(|| format!("cannot use the key {reference}"))?);
         }
         Ok(keys)
     }
+}
+
+/// The public half of a key that is kept elsewhere, from whoever keeps it.
+pub(crate) async fn remote_public_key(reference: &KeyReference) -> anyhow::Result<PublicKey> {
+    let fetched = async {
+        let client = Client::new(ClientOptions::default())?;
+        let environment = Environment::new(|name| std::env::var(name).ok());
+        let key = RemoteKey::open(reference, client, environment).await?;
+        anyhow::Ok(key.public_key().await?)
+    };
+    fetched.await.with_context(|| format!("cannot use the key {reference}"))
 }
 
 /// The password of a key that exists.

@@ -60,14 +60,14 @@ impl FromStr for Extension {
 
 impl SignerArgs {
     /// The signers, each named after its key or identity.
-    pub(crate) fn load(&self) -> anyhow::Result<Vec<NamedSigner>> {
-        let keys = self.keys.load()?.into_iter().map(NamedSigner::of_key);
+    pub(crate) async fn load(&self) -> anyhow::Result<Vec<NamedSigner>> {
+        let keys = self.keys.load().await?.into_iter().map(NamedSigner::of_key);
         Ok(keys.chain(self.certificates()?.into_iter().map(NamedSigner::of_certificate)).collect())
     }
 
     /// The signers, of which there has to be one.
-    pub(crate) fn require(&self) -> anyhow::Result<Vec<NamedSigner>> {
-        let signers = self.load()?;
+    pub(crate) async fn require(&self) -> anyhow::Result<Vec<NamedSigner>> {
+        let signers = self.load().await?;
         if signers.is_empty() {
             return Err(Mistake::new(
                 "nobody to verify by",

@@ -28,6 +28,7 @@ const CONCURRENCY: usize = 8;
 Examples:
   touchmark verify --policy policies/ ghcr.io/acme/app@sha256:…
   touchmark verify --key release.pub ghcr.io/acme/app:1.4
+  touchmark verify --key awskms:///alias/release ghcr.io/acme/app:1.4
   touchmark verify --certificate-identity-regexp 'https://github.com/acme/app/.+@refs/tags/.+' \
     --certificate-oidc-issuer https://token.actions.githubusercontent.com ghcr.io/acme/app:1.4
   touchmark verify --policy release.yaml -o json ghcr.io/acme/app:1.4 | jq '.results[].decision.verdict'
@@ -60,7 +61,7 @@ type Judged = (String, anyhow::Result<Decision>);
 
 /// Decides about all images; the worst outcome is the command's.
 pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let policies = policies(&args)?;
+    let policies = policies(&args).await?;
     for policy in policies.policies() {
         policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
@@ -79,9 +80,9 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
     Ok(judged.iter().map(|(_, result)| outcome(result)).max().unwrap_or(Outcome::Undecided))
 }
 
-fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
+async fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
     if args.policy.is_empty() {
-        let signers = args.signers.load()?;
+        let signers = args.signers.load().await?;
         if signers.is_empty() {
             return Err(Mistake::new(
                 "nothing to verify by",

@@ -37,7 +37,7 @@ pub(crate) struct VerifyAttestationArgs {
 
 /// Decides as `verify` does, and prints the statements that satisfied.
 pub(crate) async fn run(args: VerifyAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let signers = args.signers.require()?;
+    let signers = args.signers.require().await?;
     let proof = args.trust.proof()?;
     let policy = Policy::attested_by(signers.clone(), args.predicate_type.clone()).with_proof(proof.clone());
     let policies = PolicySet::new(vec![policy])?;

@@ -47,9 +47,9 @@ pub(crate) struct VerifyBlobArgs {
 }
 
 /// Verifies the signature over the file.
-pub(crate) fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
     refuse_stdin_twice(args)?;
-    let signers = args.signers.require()?;
+    let signers = args.signers.require().await?;
     let signature = read_signature(args)?;
     let verifier = args.trust.verifier(&signers)?;
     let verified = match args.file.parse::<Digest>() {

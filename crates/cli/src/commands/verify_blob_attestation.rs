@@ -42,8 +42,8 @@ pub(crate) struct VerifyBlobAttestationArgs {
 }
 
 /// Verifies the attestation, and prints its statement.
-pub(crate) fn run(args: &VerifyBlobAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let signers = args.signers.require()?;
+pub(crate) async fn run(args: &VerifyBlobAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
+    let signers = args.signers.require().await?;
     let bytes = read_input(&args.bundle, MAX_DOCUMENT_BYTES)?;
     let bundle = Bundle::parse(&bytes, &limits())
         .with_context(|| format!("cannot use the bundle {}", args.bundle.display()))?;
