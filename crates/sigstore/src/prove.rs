@@ -54,7 +54,7 @@ impl TrustRoot {
     ) -> Result<(Certificate, Proof), Broken> {
         exhibit.refuse_duplicates()?;
         self.keep_own_timestamps(&mut exhibit);
-        let Exhibit { wire, records, envelope, artifact } = exhibit;
+        let Exhibit { mut wire, records, envelope, artifact } = exhibit;
         if records.is_empty() {
             return self.certified(&wire, artifact, witnesses);
         }
@@ -62,6 +62,7 @@ impl TrustRoot {
         let leaf = wire.signing_certificate().cloned().ok_or_else(no_certificate)?;
         let signer = SignerMaterial::Certificate(leaf.as_bytes());
         let recorded = self.prove_records(&wire, &records, envelope, signer, witnesses)?;
+        wire.media_type = form_without_records(&wire)?;
         let info = sigstore_crypto::x509::parse_certificate_info(&leaf)
             .map_err(|source| Broken { promise: Promise::CertificateForm, source: Arc::new(source) })?;
         let material = &wire.verification_material;
@@ -319,6 +320,19 @@ fn signature(content: &SignatureContent) -> SignatureBytes {
         SignatureContent::MessageSignature(message) => message.signature.clone(),
         SignatureContent::DsseEnvelope(envelope) => envelope.signature.sig.clone(),
         _ => SignatureBytes::new(Vec::new()),
+    }
+}
+
+/// The version whose form the rest of the document has to have. Version 0.1 asks for a promise, which may have been a record's; version
+/// 0.2 is otherwise the same. Version 0.3 has no chains.
+fn form_without_records(wire: &Wire) -> Result<MediaType, Broken> {
+    let material = &wire.verification_material;
+    match (wire.media_type, &material.content) {
+        (MediaType::Bundle0_3, MaterialContent::X509CertificateChain { .. }) => {
+            Err(Broken::structure("bundle of version 0.3 has a certificate chain, expected one certificate"))
+        }
+        (MediaType::Bundle0_1, _) if material.tlog_entries.is_empty() => Ok(MediaType::Bundle0_2),
+        (version, _) => Ok(version),
     }
 }
 

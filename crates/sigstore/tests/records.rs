@@ -14,7 +14,7 @@ use touchmark_sigstore::storage::LayerKind;
 use touchmark_sigstore::{
     Artifact, BlobSignature, BlobSignatureError, Bundle, CERTIFICATE_ANNOTATION, Document, Evidence,
     EvidenceItem, Findings, Inclusion, LOG_ANNOTATION, Limits, LogProof, Origin, Place, Promise, Proof,
-    PublicKey, Rejection, Signer, TrustRoot, Verified, Verifier, WitnessKey,
+    PublicKey, Rejection, Signer, TIMESTAMP_ANNOTATION, TrustRoot, Verified, Verifier, WitnessKey,
 };
 use touchmark_testkit::Sigstore;
 
@@ -255,26 +255,53 @@ async fn an_old_attestation_with_an_intoto_0_0_1_entry_is_verified_by_its_promis
     let sigstore = start(0).await;
     let holder = Holder::certified(&sigstore).await;
     let envelope = envelope(&[&holder]);
-    let findings = verify_layer(
-        &verifier(&sigstore, Vec::new()),
-        &holder,
-        &envelope,
-        &holder.intoto_v001(&envelope).await,
-    );
+    let logged = holder.intoto_v001(&envelope).await;
+    let findings = verify_annotated(&verifier(&sigstore, Vec::new()), &holder, &envelope, &logged, None);
     assert_eq!(findings.claims().len(), 1, "{:?}", findings.rejected());
     let proof = findings.claims()[0].claim.proof();
     assert_eq!((proof.logs(Inclusion::Included), proof.logs(Inclusion::Promised)), (0, 1));
+    // A timestamp beside the promise is one more witness of the time.
+    let token = holder.timestamp(&signature(&envelope, 0)).await;
+    let entry = holder.intoto_v001(&services::envelope(&[&holder])).await;
+    let dated = |entry: &Value| {
+        let annotation = json!({"SignedRFC3161Timestamp": STANDARD.encode(&token)}).to_string();
+        verify_annotated(&verifier(&sigstore, Vec::new()), &holder, &envelope, entry, Some(annotation))
+    };
+    assert!(dated(&entry).claims().is_empty(), "the entry is about another envelope");
+    let findings = dated(&logged);
+    let proof = findings.claims()[0].claim.proof();
+    assert_eq!((proof.times.len(), proof.timestamps(), proof.certificate_logged), (2, 1, true));
 }
 
-/// What comes of an envelope as cosign 1 stores it.
-fn verify_layer(verifier: &Verifier, holder: &Holder<'_>, envelope: &Value, entry: &Value) -> Findings {
-    let annotations = BTreeMap::from([
-        (
-            CERTIFICATE_ANNOTATION.to_owned(),
-            String::from_utf8(STANDARD.decode(holder.pem()).unwrap()).unwrap(),
-        ),
+#[tokio::test]
+async fn a_chain_in_a_bundle_of_version_0_3_is_refused_beside_intoto_0_0_1_too() {
+    let sigstore = start(0).await;
+    let holder = Holder::certified(&sigstore).await;
+    let envelope = envelope(&[&holder]);
+    let mut bundle = holder.bundle(&envelope, &[holder.intoto_v001(&envelope).await], &[]);
+    let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+    let certificate = material.remove("certificate").unwrap();
+    material.insert("x509CertificateChain".to_owned(), json!({"certificates": [certificate]}));
+    let verifier = verifier(&sigstore, Vec::new());
+    assert_eq!(broken(verify(&verifier, &bundle)), Promise::Structure);
+    bundle["mediaType"] = json!("application/vnd.dev.sigstore.bundle+json;version=0.2");
+    verify(&verifier, &bundle).unwrap();
+}
+
+/// What comes of an envelope as cosign 1 and 2 store it.
+fn verify_annotated(
+    verifier: &Verifier,
+    holder: &Holder<'_>,
+    envelope: &Value,
+    entry: &Value,
+    timestamp: Option<String>,
+) -> Findings {
+    let certificate = String::from_utf8(STANDARD.decode(holder.pem()).unwrap()).unwrap();
+    let mut annotations = BTreeMap::from([
+        (CERTIFICATE_ANNOTATION.to_owned(), certificate),
         (LOG_ANNOTATION.to_owned(), rekor_bundle(entry).to_string()),
     ]);
+    annotations.extend(timestamp.map(|text| (TIMESTAMP_ANNOTATION.to_owned(), text)));
     let document =
         Document::read(LayerKind::Envelope, go(envelope).as_bytes(), &annotations, &Limits::default());
     let subject = format!("registry.example/app@{}", Digest::of(ARTIFACT)).parse().unwrap();
