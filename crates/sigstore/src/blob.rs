@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use sigstore_types::Artifact as WireArtifact;
 use touchmark_oci::Digest;
 
-use crate::verifier::{Message, Signed, wire_digest};
+use crate::signed::{Message, Signed, wire_digest};
 use crate::{
     Bundle, BundleContent, BundleError, JsonError, LegacyMaterial, Limits, MessageDigestHint, Rejection,
     Verified, Verifier, json,

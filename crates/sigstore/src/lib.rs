@@ -16,6 +16,7 @@ mod log_record;
 mod proof;
 mod prove;
 mod rejection;
+mod signed;
 mod simple_signing;
 mod statement;
 pub mod storage;
