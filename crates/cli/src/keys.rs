@@ -9,8 +9,10 @@ use touchmark_sign::{DecryptError, KeyFile, KeyReference, KeyReferenceError, Pri
 use touchmark_sigstore::{Limits, PublicKey};
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{is_dash, read_input};
+use crate::signing_key::SigningKey;
 
 /// Where a key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(crate) enum KeyRef {
     File(PathBuf),
     /// In an environment variable: `env://NAME`.
     Environment(String),
-    /// In a key management service or a hardware token, to sign with.
+    /// In a key management service or a hardware token.
     Elsewhere(Box<KeyReference>),
 }
 
@@ -102,16 +104,21 @@ fn unlocked(reference: &KeyRef) -> anyhow::Result<PrivateKey> {
 /// `--key` of the commands that verify.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VerificationKeyArgs {
-    /// A public key to verify with: a file, or env://NAME. Of several, any one may have signed
+    /// A public key to verify with: a file, env://NAME, or a reference to a key elsewhere (docs/keys.md), which is asked for its public
+    /// half. Of several, any one may have signed
     #[arg(long = "key", value_name = "KEY", env = "TOUCHMARK_VERIFICATION_KEY")]
     pub(crate) keys: Vec<KeyRef>,
 }
 
 impl VerificationKeyArgs {
     /// The keys. A private key is read for its public half when it needs no password.
-    pub(crate) fn load(&self) -> anyhow::Result<Vec<PublicKey>> {
+    pub(crate) async fn load(&self, context: &Context) -> anyhow::Result<Vec<PublicKey>> {
         let mut keys = Vec::new();
         for reference in &self.keys {
+            if let KeyRef::Elsewhere(reference) = reference {
+                keys.push(SigningKey::open(reference, context).await?.public().clone());
+                continue;
+            }
             let found = reference.read().and_then(|text| Ok(PublicKey::parse_pem_all(&text, &limits())?));
             keys.extend(found.with_context(|| format!("cannot use the key {reference}"))?);
         }

@@ -20,6 +20,7 @@ mod outcome;
 mod progress;
 mod render;
 mod service_spec;
+mod signed_by;
 mod signers;
 mod signing;
 mod signing_key;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use touchmark_policy::{CertificateIdentity, NamedSigner, PolicySet, ProofRequirement, TextMatch};
-use touchmark_sigstore::{FulcioExtension, TrustRoot, Verifier};
+use touchmark_sigstore::{FulcioExtension, TrustRoot, Verifier, WitnessKey};
 
 use crate::context::Context;
 use crate::failure::Mistake;
@@ -62,14 +62,14 @@ impl FromStr for Extension {
 
 impl SignerArgs {
     /// The signers, each named after its key or identity.
-    pub(crate) fn load(&self) -> anyhow::Result<Vec<NamedSigner>> {
-        let keys = self.keys.load()?.into_iter().map(NamedSigner::of_key);
+    pub(crate) async fn load(&self, context: &Context) -> anyhow::Result<Vec<NamedSigner>> {
+        let keys = self.keys.load(context).await?.into_iter().map(NamedSigner::of_key);
         Ok(keys.chain(self.certificates()?.into_iter().map(NamedSigner::of_certificate)).collect())
     }
 
     /// The signers, of which there has to be one.
-    pub(crate) fn require(&self) -> anyhow::Result<Vec<NamedSigner>> {
-        let signers = self.load()?;
+    pub(crate) async fn require(&self, context: &Context) -> anyhow::Result<Vec<NamedSigner>> {
+        let signers = self.load(context).await?;
         if signers.is_empty() {
             return Err(Mistake::new(
                 "nobody to verify by",
@@ -120,10 +120,13 @@ pub(crate) struct TrustArgs {
     /// Sigstore's own as this version knows them. Without it, what trust init chose, or else public
     #[arg(long, value_name = "FILE", env = "TOUCHMARK_TRUSTED_ROOT")]
     pub(crate) trusted_root: Option<TrustSource>,
-    /// What has to be proven beyond the signature: log, timestamp, sct, promise; with =N by so many different ones. Without logs or
+    /// What has to be proven beyond the signature: log, timestamp, witness, sct, promise; with =N by so many different ones. Without logs or
     /// timestamps, certificates need an included log entry or a timestamp, and keys need nothing
     #[arg(long, value_name = "PROOF", env = "TOUCHMARK_REQUIRE")]
     pub(crate) require: Option<ProofRequirement>,
+    /// The key of a witness whose cosignature of a log's checkpoint counts for --require witness: NAME+HASH+KEY
+    #[arg(long, value_name = "KEY", env = "TOUCHMARK_WITNESS")]
+    pub(crate) witness: Vec<WitnessKey>,
 }
 
 /// A trust root that is there, and that nobody refreshes.
@@ -176,8 +179,16 @@ impl TrustRootRef {
 
 impl TrustArgs {
     /// The proof that is asked for.
-    pub(crate) fn proof(&self) -> ProofRequirement {
-        self.require.unwrap_or_default()
+    pub(crate) fn proof(&self) -> anyhow::Result<ProofRequirement> {
+        let proof = self.require.clone().unwrap_or_default().with_known_witnesses(self.witness.clone());
+        match proof.unknown_witnesses() {
+            0 => Ok(proof),
+            missing => Err(Mistake::new(
+                format!("--require asks for {missing} more witnesses than are known"),
+                "--witness KEY names one, as NAME+HASH+KEY; each key counts once",
+            )
+            .into()),
+        }
     }
 
     /// The trust root that is named, or else the default where one is needed. Where none is, nobody is asked for one.
@@ -204,12 +215,11 @@ impl TrustArgs {
         signers: &[NamedSigner],
         context: &Context,
     ) -> anyhow::Result<Verifier> {
-        let keys = signers.iter().filter_map(NamedSigner::key).cloned().collect();
-        let certified = signers.iter().any(|signer| signer.key().is_none());
-        let verifier = Verifier::new(keys, limits());
-        Ok(match self.load(certified || self.proof().is_stated(), context).await? {
-            Some(trust_root) => verifier.with_trust_root(trust_root),
-            None => verifier,
-        })
+        let keys = signers.iter().flat_map(NamedSigner::keys).map(|trusted| trusted.key().clone()).collect();
+        let certified = signers.iter().any(NamedSigner::is_certified);
+        let proof = self.proof()?;
+        let trust_root = self.load(certified || proof.is_stated(), context).await?;
+        let witnesses = proof.known_witnesses().cloned().collect();
+        Ok(Verifier::new(keys, limits()).with_trust_root(trust_root).with_witnesses(witnesses))
     }
 }

@@ -1,18 +1,19 @@
 //! From a policy as written to a policy that can be evaluated. Everything wrong is reported at once, each with its place.
 
+mod key;
 mod requirement;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use touchmark_sigstore::{FulcioExtension, KeyId, PublicKey};
+use touchmark_sigstore::{FulcioExtension, KeyId};
 
-use crate::document::{IdentitySpec, KeySpec, PolicyDocument, ProofSpec, RequirementSpec, SignerSpec};
+use crate::document::{IdentitySpec, PolicyDocument, RequirementSpec, SignerSpec};
 use crate::location::{Located, Location, Position};
 use crate::policy::Identity;
 use crate::{
     CertificateIdentity, ImageGlob, Limits, Lint, Mode, NamedSigner, NoMatch, Policy, Problem, Problems,
-    ProofRequirement, TextMatch,
+    TextMatch,
 };
 
 /// Names longer than this are refused; the same limit as for a DNS label (RFC 1123 §2.1), which Kubernetes names have.
@@ -64,7 +65,7 @@ impl Checker<'_> {
             images,
             no_match: spec.no_match.as_ref().map(|stated| stated.value),
             signers: signers.into_values().flatten().collect(),
-            proof: spec.proof.as_ref().map(proof).unwrap_or_default(),
+            proof: self.proof(),
             requirements,
             lints: std::mem::take(&mut self.lints),
         }
@@ -124,12 +125,12 @@ impl Checker<'_> {
                 self.problems.push(Problem::DuplicateSigner { at, name });
                 continue;
             }
-            if let Some(Identity::Key(key)) = &identity
-                && let Some(other) = keys.insert(key.id().clone(), &name.value)
-            {
-                let position = spec.value.key.as_ref().map_or(spec.position, |key| key.position);
-                let (at, name) = (self.at(position), name.value.clone());
-                self.problems.push(Problem::SameKey { at, name, other: other.to_owned() });
+            for trusted in identity.iter().flat_map(Identity::keys) {
+                if let Some(other) = keys.insert(trusted.key().id().clone(), &name.value) {
+                    let position = spec.value.key.as_ref().map_or(spec.position, |key| key.position);
+                    let (at, name) = (self.at(position), name.value.clone());
+                    self.problems.push(Problem::SameKey { at, name, other: other.to_owned() });
+                }
             }
             let signer = identity.map(|identity| NamedSigner { name: name.value.clone(), identity });
             signers.insert(name.value.clone(), signer.map(Arc::new));
@@ -138,9 +139,10 @@ impl Checker<'_> {
     }
 
     fn identity(&mut self, spec: &Located<SignerSpec>) -> Option<Identity> {
-        match (&spec.value.key, &spec.value.identity) {
-            (Some(key), None) => self.key(key).map(Identity::Key),
-            (None, Some(identity)) => self.certificate(identity).map(Identity::Certificate),
+        match (&spec.value.key, &spec.value.keys, &spec.value.identity) {
+            (Some(key), None, None) => self.trusted_key(key).map(|key| Identity::Keys(vec![key])),
+            (None, Some(keys), None) => self.trusted_keys(keys).map(Identity::Keys),
+            (None, None, Some(identity)) => self.certificate(identity).map(Identity::Certificate),
             _ => self.report(Problem::SignerKind { at: self.at(spec.position) }),
         }
     }
@@ -183,36 +185,6 @@ impl Checker<'_> {
             .map_or_else(|source| self.report(Problem::Expression { at, source }), Some)
     }
 
-    fn key(&mut self, spec: &Located<KeySpec>) -> Option<PublicKey> {
-        let (text, position) = match (&spec.value.file, &spec.value.data) {
-            (Some(file), None) => (self.key_file(file)?, file.position),
-            (None, Some(data)) => (data.value.clone(), data.position),
-            _ => {
-                self.problems.push(Problem::KeySource { at: self.at(spec.position) });
-                return None;
-            }
-        };
-        let limits = touchmark_sigstore::Limits::default();
-        match PublicKey::parse_pem(&text, &limits) {
-            Ok(key) => Some(key),
-            Err(source) => {
-                self.problems.push(Problem::Key { at: self.at(position), source });
-                None
-            }
-        }
-    }
-
-    fn key_file(&mut self, file: &Located<String>) -> Option<String> {
-        let limit = self.limits.max_key_bytes;
-        let problem = match (self.read_key)(&file.value) {
-            Ok(text) if text.len() <= limit => return Some(text),
-            Ok(text) => Problem::KeyFileTooLarge { at: self.at(file.position), found: text.len(), limit },
-            Err(source) => Problem::KeyFile { at: self.at(file.position), file: file.value.clone(), source },
-        };
-        self.problems.push(problem);
-        None
-    }
-
     fn lint_unused(&mut self, signers: &[Located<SignerSpec>], requirements: &[Located<RequirementSpec>]) {
         let used: BTreeSet<&str> = requirements.iter().flat_map(|spec| spec.value.signer_names()).collect();
         for signer in signers {
@@ -232,13 +204,4 @@ impl Checker<'_> {
             self.lints.push(Lint::WarnsOnly { at: self.at(self.document.written.metadata.name.position) });
         }
     }
-}
-
-fn proof(spec: &ProofSpec) -> ProofRequirement {
-    let number = |written: Option<u8>| usize::from(written.unwrap_or_default());
-    ProofRequirement::default()
-        .log(number(spec.log))
-        .promise(number(spec.promise))
-        .timestamps(number(spec.timestamp))
-        .certificate_logged(spec.sct)
 }

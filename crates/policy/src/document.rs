@@ -50,7 +50,10 @@ impl PolicyDocument {
 
     /// The key files that the document names, as written: relative to the document.
     pub fn key_files(&self) -> impl Iterator<Item = &str> {
-        let keys = self.written.spec.signers.iter().filter_map(|signer| signer.value.key.as_ref());
+        let signers = self.written.spec.signers.iter();
+        let keys = signers.flat_map(|signer| {
+            signer.value.key.iter().chain(signer.value.keys.iter().flat_map(|keys| &keys.value))
+        });
         keys.filter_map(|key| key.value.file.as_ref()).map(|file| file.value.as_str())
     }
 }
@@ -87,6 +90,8 @@ pub(crate) struct Spec {
     pub(crate) no_match: Option<Located<NoMatch>>,
     #[serde(default)]
     pub(crate) signers: Vec<Located<SignerSpec>>,
+    #[serde(default)]
+    pub(crate) witnesses: Vec<Located<String>>,
     #[serde(default)]
     pub(crate) proof: Option<ProofSpec>,
     pub(crate) require: Located<Vec<Located<RequirementSpec>>>,
@@ -130,6 +135,8 @@ pub(crate) struct SignerSpec {
     #[serde(default)]
     pub(crate) key: Option<Located<KeySpec>>,
     #[serde(default)]
+    pub(crate) keys: Option<Located<Vec<Located<KeySpec>>>>,
+    #[serde(default)]
     pub(crate) identity: Option<Located<IdentitySpec>>,
 }
 
@@ -159,6 +166,8 @@ pub(crate) struct ProofSpec {
     pub(crate) timestamp: Option<u8>,
     #[serde(default)]
     pub(crate) sct: bool,
+    #[serde(default)]
+    pub(crate) witnesses: Option<Located<u8>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -168,6 +177,12 @@ pub(crate) struct KeySpec {
     pub(crate) file: Option<Located<String>>,
     #[serde(default)]
     pub(crate) data: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) valid_from: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) valid_until: Option<Located<String>>,
+    #[serde(default)]
+    pub(crate) undated: Option<Located<bool>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,22 +5,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use touchmark_attestation::{Statement, predicate_types};
 use touchmark_provenance::BuildFacts;
 use touchmark_sigstore::{Alleged, Claim, Finding, Findings, Place, Promise, Rejected, Rejection, Signer};
 
 use crate::decision::{OmittedEvidence, RequirementOutcome};
+use crate::key_window::Untimely;
 use crate::provenance::{Found, ProvenanceExpectations, Unmet};
 use crate::reason::{Ask, Cause};
 use crate::{
-    Policy, ProvenanceField, Reason, Requirement, RequirementKind, Seen, Sightings, Support, Wanted,
+    KeyWindow, Policy, ProvenanceField, Reason, Requirement, RequirementKind, Seen, Sightings, Support,
+    Wanted,
 };
 
-/// What becomes of `requirement`.
-pub(crate) fn outcome(policy: &Policy, requirement: &Requirement, findings: &Findings) -> RequirementOutcome {
-    let mut tally =
-        Tally { policy, requirement, support: Vec::new(), others: BTreeMap::new(), unfit: BTreeMap::new() };
+/// What becomes of `requirement` at the time `now`.
+pub(crate) fn outcome(
+    policy: &Policy,
+    requirement: &Requirement,
+    findings: &Findings,
+    now: Timestamp,
+) -> RequirementOutcome {
+    let (others, unfit) = (BTreeMap::new(), BTreeMap::new());
+    let mut tally = Tally { policy, requirement, now, support: Vec::new(), others, unfit };
     for finding in findings.claims() {
         tally.count(finding);
     }
@@ -46,6 +54,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 struct Tally<'a> {
     policy: &'a Policy,
     requirement: &'a Requirement,
+    now: Timestamp,
     /// What counts.
     support: Vec<Support>,
     /// What is of the right kind and by somebody else.
@@ -62,6 +71,8 @@ enum Flaw {
     Silent { field: ProvenanceField, wanted: String },
     Malformed,
     Proof { wanted: String },
+    KeyNotValidThen { wanted: String },
+    TimeNotProven { wanted: String },
 }
 
 impl Tally<'_> {
@@ -81,6 +92,8 @@ impl Tally<'_> {
         let mut flaws = flaws(self.requirement.wanted(), &finding.claim);
         let missing = self.policy.proof().missing(finding.claim.signer(), finding.claim.proof());
         flaws.extend(missing.into_iter().map(|(wanted, found)| (Flaw::Proof { wanted }, found)));
+        let window = named.window(finding.claim.signer());
+        flaws.extend(window.and_then(|window| untimely(window, finding, self.now)));
         if flaws.is_empty() {
             self.support.push(Support::of(named, finding));
         }
@@ -195,6 +208,18 @@ fn annotation_flaw(key: &str, wanted: &str, found: Option<&Value>) -> Option<(Fl
     Some((Flaw::Annotation { key: key.to_owned(), wanted: wanted.to_owned() }, found))
 }
 
+/// A signature by a key that did not count then.
+fn untimely(window: &KeyWindow, finding: &Finding, now: Timestamp) -> Option<(Flaw, String)> {
+    let wanted = format!("a signature made while its key counts, {window}");
+    match window.check(&finding.claim.proof().times, now) {
+        Ok(()) => None,
+        Err(Untimely::Outside(time)) => Some((Flaw::KeyNotValidThen { wanted }, format!("signed at {time}"))),
+        Err(Untimely::NotProven) => {
+            Some((Flaw::TimeNotProven { wanted }, "nothing that proves when it was made".to_owned()))
+        }
+    }
+}
+
 fn provenance_flaws(expectations: &ProvenanceExpectations, statement: &Statement) -> Vec<(Flaw, String)> {
     match BuildFacts::of(statement) {
         Ok(facts) => expectations.unmet(&facts).into_iter().map(Flaw::of_unmet).collect(),
@@ -219,6 +244,8 @@ impl Flaw {
             Self::Silent { field, wanted } => Reason::ProvenanceSilent { field, wanted, seen },
             Self::Malformed => Reason::ProvenanceMalformed { seen },
             Self::Proof { wanted } => Reason::ProofTooWeak { kind, wanted, seen },
+            Self::KeyNotValidThen { wanted } => Reason::KeyNotValidThen { kind, wanted, seen },
+            Self::TimeNotProven { wanted } => Reason::TimeNotProven { kind, wanted, seen },
         }
     }
 }

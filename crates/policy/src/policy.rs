@@ -8,7 +8,10 @@ use touchmark_attestation::PredicateType;
 use touchmark_oci::ImageName;
 use touchmark_sigstore::{KeyId, PublicKey, Signer};
 
-use crate::{CertificateIdentity, ImageGlob, Lint, Mode, NoMatch, ProofRequirement, ProvenanceExpectations};
+use crate::{
+    CertificateIdentity, ImageGlob, KeyWindow, Lint, Mode, NoMatch, ProofRequirement, ProvenanceExpectations,
+    TrustedKey,
+};
 
 /// A policy that can be evaluated. Made by [`crate::PolicyDocument::check`], or by the two constructors here.
 #[derive(Debug, Clone)]
@@ -117,16 +120,28 @@ pub struct NamedSigner {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub(crate) enum Identity {
-    /// Holding this key.
-    Key(PublicKey),
+    /// Holding one of these keys, of which there is one at least.
+    Keys(Vec<TrustedKey>),
     /// Holding a certificate that says so.
     Certificate(CertificateIdentity),
+}
+
+impl Identity {
+    pub(crate) fn keys(&self) -> &[TrustedKey] {
+        match self {
+            Self::Keys(keys) => keys,
+            Self::Certificate(_) => &[],
+        }
+    }
 }
 
 impl NamedSigner {
     /// The holder of `key`, named after it.
     pub fn of_key(key: PublicKey) -> Self {
-        Self { name: format!("key {}", short(key.id())), identity: Identity::Key(key) }
+        Self {
+            name: format!("key {}", short(key.id())),
+            identity: Identity::Keys(vec![TrustedKey::always(key)]),
+        }
     }
 
     /// The holder of a certificate of `identity`, named after it.
@@ -139,18 +154,26 @@ impl NamedSigner {
         &self.name
     }
 
-    /// The key to be known by, if it is known by one.
-    pub fn key(&self) -> Option<&PublicKey> {
-        match &self.identity {
-            Identity::Key(key) => Some(key),
-            Identity::Certificate(_) => None,
-        }
+    /// The keys to be known by; none where a certificate says who it is.
+    pub fn keys(&self) -> &[TrustedKey] {
+        self.identity.keys()
+    }
+
+    /// Whether it is known by its certificate.
+    pub fn is_certified(&self) -> bool {
+        matches!(self.identity, Identity::Certificate(_))
+    }
+
+    /// When the key counts with which `signer` signed, if that is one of this one's and has a window.
+    pub(crate) fn window(&self, signer: &Signer) -> Option<&KeyWindow> {
+        let Signer::Key(id) = signer else { return None };
+        self.keys().iter().find(|trusted| trusted.key.id() == id)?.window()
     }
 
     /// Whether `signer` is this one.
     pub fn is(&self, signer: &Signer) -> bool {
         match (&self.identity, signer) {
-            (Identity::Key(key), Signer::Key(id)) => key.id() == id,
+            (Identity::Keys(keys), Signer::Key(id)) => keys.iter().any(|trusted| trusted.key.id() == id),
             (Identity::Certificate(identity), Signer::Certificate(certificate)) => {
                 identity.matches(certificate)
             }

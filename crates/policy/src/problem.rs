@@ -4,7 +4,7 @@ use std::fmt;
 
 use touchmark_attestation::PredicateTypeError;
 use touchmark_provenance::{CommitError, SourceUriError};
-use touchmark_sigstore::{KeyError, UnknownExtension};
+use touchmark_sigstore::{KeyError, UnknownExtension, WitnessKeyError};
 
 use crate::{ExpressionError, GlobError, Location};
 
@@ -138,7 +138,7 @@ pub enum Problem {
         other: String,
     },
     /// A signer known by nothing, or by two things.
-    #[error("{at}: signer states not exactly one of key and identity")]
+    #[error("{at}: signer states not exactly one of key, keys and identity")]
     SignerKind {
         /// The signer.
         at: Location,
@@ -200,6 +200,50 @@ pub enum Problem {
         at: Location,
         /// Why it is not that.
         source: KeyError,
+    },
+    /// A list of keys without any.
+    #[error("{at}: keys is empty, expected at least one key")]
+    NoKeys {
+        /// Where.
+        at: Location,
+    },
+    /// Not a time.
+    #[error("{at}: expected a time such as 2026-01-31T00:00:00Z (RFC 3339)")]
+    Time {
+        /// Where.
+        at: Location,
+        /// What is wrong with it.
+        source: jiff::Error,
+    },
+    /// A key that never counts.
+    #[error("{at}: validUntil is before validFrom, so the key would never count")]
+    WindowEmpty {
+        /// The key.
+        at: Location,
+    },
+    /// Signatures without a time, where no key asks for one.
+    #[error("{at}: undated says something only beside validFrom or validUntil")]
+    UndatedWithoutWindow {
+        /// Where.
+        at: Location,
+    },
+    /// Not the key of a witness.
+    #[error("{at}: expected the key of a witness")]
+    Witness {
+        /// Where.
+        at: Location,
+        /// Why it is not that.
+        source: WitnessKeyError,
+    },
+    /// More cosignatures than there are witnesses that could make them.
+    #[error("{at}: proof asks for {wanted} witnesses, and spec.witnesses has {known} different keys")]
+    TooFewWitnesses {
+        /// Where.
+        at: Location,
+        /// As written.
+        wanted: usize,
+        /// Keys listed.
+        known: usize,
     },
     /// A requirement that anyone or no one could meet.
     #[error("{at}: by is empty, expected at least one signer")]
@@ -311,6 +355,12 @@ impl HasLocation for Problem {
             | Self::KeyFile { at, .. }
             | Self::KeyFileTooLarge { at, .. }
             | Self::Key { at, .. }
+            | Self::NoKeys { at }
+            | Self::Time { at, .. }
+            | Self::WindowEmpty { at }
+            | Self::UndatedWithoutWindow { at }
+            | Self::Witness { at, .. }
+            | Self::TooFewWitnesses { at, .. }
             | Self::NoSigners { at }
             | Self::SignerTwice { at, .. }
             | Self::UnknownSigner { at, .. }

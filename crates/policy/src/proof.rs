@@ -4,18 +4,21 @@
 //! timestamp authority's time: the log's bare promise (what cosign 1 and 2 store beside a legacy signature) is less, and has to be asked
 //! for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use touchmark_sigstore::{Inclusion, Proof, Signer};
+use touchmark_sigstore::{Inclusion, Proof, Signer, WitnessKey};
 
 /// The minimum of proof. [`ProofRequirement::default`] is what the module's description says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProofRequirement {
     included: usize,
     promised: usize,
     timestamps: usize,
     certificate_logged: bool,
+    witnesses: usize,
+    known_witnesses: Vec<WitnessKey>,
 }
 
 impl ProofRequirement {
@@ -47,9 +50,34 @@ impl ProofRequirement {
         self
     }
 
+    /// The cosignatures of so many different ones of the known witnesses, under a checkpoint that includes the signature's entry.
+    #[must_use]
+    pub fn witnesses(mut self, witnesses: usize) -> Self {
+        self.witnesses = witnesses;
+        self
+    }
+
+    /// The witnesses that count.
+    #[must_use]
+    pub fn with_known_witnesses(mut self, known: Vec<WitnessKey>) -> Self {
+        self.known_witnesses = known;
+        self
+    }
+
+    /// The witnesses that count.
+    pub fn known_witnesses(&self) -> impl Iterator<Item = &WitnessKey> {
+        self.known_witnesses.iter()
+    }
+
+    /// How many more witnesses are asked for than are known: while there are any, nothing can be enough.
+    pub fn unknown_witnesses(&self) -> usize {
+        let known: BTreeSet<&[u8]> = self.known_witnesses.iter().map(WitnessKey::key).collect();
+        self.witnesses.saturating_sub(known.len())
+    }
+
     /// Whether anything is asked for that takes a trust root to prove.
     pub fn is_stated(&self) -> bool {
-        *self != Self::default()
+        self.included + self.promised + self.timestamps + self.witnesses > 0 || self.certificate_logged
     }
 
     /// Whether enough is proven about a signature.
@@ -65,6 +93,7 @@ impl ProofRequirement {
             (self.included, included, "entries included in", "log"),
             (self.promised, promised, "promises of", "log"),
             (self.timestamps, timestamps, "times of", "timestamp authority"),
+            (self.witnesses, proof.witnesses(&self.known_witnesses), "cosignatures of", "known witness"),
         ];
         let short = counts.into_iter().filter(|(wanted, found, ..)| found < wanted);
         let mut missing: Vec<_> = short
@@ -86,11 +115,12 @@ fn count(number: usize, what: &str) -> String {
     match (number, what) {
         (1, what) => format!("1 {what}"),
         (number, "timestamp authority") => format!("{number} timestamp authorities"),
+        (number, "known witness") => format!("{number} known witnesses"),
         (number, what) => format!("{number} {what}s"),
     }
 }
 
-/// Reads `log,timestamp,sct`, each but the last with an optional `=NUMBER`.
+/// Reads `log,timestamp,witness,sct`, each but the last with an optional `=NUMBER`.
 impl FromStr for ProofRequirement {
     type Err = ProofRequirementError;
 
@@ -107,6 +137,7 @@ impl FromStr for ProofRequirement {
                 ("log", _) => requirement.log(number_or_one),
                 ("promise", _) => requirement.promise(number_or_one),
                 ("timestamp", _) => requirement.timestamps(number_or_one),
+                ("witness", _) => requirement.witnesses(number_or_one),
                 ("sct", None) => requirement.certificate_logged(true),
                 _ => return Err(unknown(part)),
             };
@@ -118,7 +149,7 @@ impl FromStr for ProofRequirement {
 /// Nothing that can be required.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "cannot require {found:?}, expected log, promise, timestamp (each also with =NUMBER) or sct, separated by commas"
+    "cannot require {found:?}, expected log, promise, timestamp, witness (each also with =NUMBER) or sct, separated by commas"
 )]
 pub struct ProofRequirementError {
     found: String,
@@ -126,8 +157,8 @@ pub struct ProofRequirementError {
 
 impl fmt::Display for ProofRequirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { included, promised, timestamps, certificate_logged } = self;
-        write!(f, "log={included},promise={promised},timestamp={timestamps}")?;
+        let Self { included, promised, timestamps, certificate_logged, witnesses, known_witnesses: _ } = self;
+        write!(f, "log={included},promise={promised},timestamp={timestamps},witness={witnesses}")?;
         f.write_str(if *certificate_logged { ",sct" } else { "" })
     }
 }
@@ -141,7 +172,9 @@ mod tests {
         let read = |text: &str| text.parse::<ProofRequirement>();
         assert_eq!(read("log").unwrap(), ProofRequirement::default().log(1));
         let all = ProofRequirement::default().log(2).promise(3).timestamps(1).certificate_logged(true);
-        assert_eq!(read("log=2,promise=3,timestamp,sct").unwrap(), all);
+        let all = all.witnesses(2);
+        assert_eq!(read("log=2,promise=3,timestamp,sct,witness=2").unwrap(), all);
+        assert_eq!(all.unknown_witnesses(), 2);
         assert!(all.is_stated() && !ProofRequirement::default().is_stated());
         for text in ["", "logs", "log=", "log=x", "log=-1", "log=256", "sct=1", "log,,sct", "log log"] {
             assert!(read(text).is_err(), "{text:?}");

@@ -93,6 +93,24 @@ pub enum Reason {
         /// The proof shown.
         seen: Sightings,
     },
+    /// Signed by a key of the right signer, at a time when that key did not count.
+    KeyNotValidThen {
+        /// Of what kind of requirement.
+        kind: RequirementKind,
+        /// When the key counts.
+        wanted: String,
+        /// When the signatures were made.
+        seen: Sightings,
+    },
+    /// Signed by a key that counts for a time, and nothing proves when.
+    TimeNotProven {
+        /// Of what kind of requirement.
+        kind: RequirementKind,
+        /// When the key counts.
+        wanted: String,
+        /// The signatures.
+        seen: Sightings,
+    },
     /// Evidence was left unread because of a limit; what is missing may be among it.
     EvidenceOmitted(OmittedEvidence),
 }
@@ -150,10 +168,12 @@ impl Reason {
     /// Every code that there is, in order.
     pub const CODES: &'static [&'static str] = &[
         "attestation-invalid",
+        "attestation-key-not-valid-then",
         "attestation-keyless",
         "attestation-missing",
         "attestation-not-proven",
         "attestation-proof-too-weak",
+        "attestation-time-not-proven",
         "attestation-too-few-signers",
         "attestation-unreadable",
         "attestation-wrong-identity",
@@ -169,6 +189,7 @@ impl Reason {
         "provenance-commit-mismatch",
         "provenance-commit-unknown",
         "provenance-invalid",
+        "provenance-key-not-valid-then",
         "provenance-keyless",
         "provenance-malformed",
         "provenance-missing",
@@ -178,6 +199,7 @@ impl Reason {
         "provenance-ref-unknown",
         "provenance-source-mismatch",
         "provenance-source-unknown",
+        "provenance-time-not-proven",
         "provenance-too-few-signers",
         "provenance-unreadable",
         "provenance-wrong-identity",
@@ -185,10 +207,12 @@ impl Reason {
         "provenance-wrong-subject",
         "signature-annotation-mismatch",
         "signature-invalid",
+        "signature-key-not-valid-then",
         "signature-keyless",
         "signature-missing",
         "signature-not-proven",
         "signature-proof-too-weak",
+        "signature-time-not-proven",
         "signature-too-few-signers",
         "signature-unreadable",
         "signature-wrong-identity",
@@ -229,6 +253,16 @@ impl Reason {
                 RequirementKind::Attestation => "attestation-proof-too-weak",
                 RequirementKind::Provenance => "provenance-proof-too-weak",
             },
+            Self::KeyNotValidThen { kind, .. } => match kind {
+                RequirementKind::Signature => "signature-key-not-valid-then",
+                RequirementKind::Attestation => "attestation-key-not-valid-then",
+                RequirementKind::Provenance => "provenance-key-not-valid-then",
+            },
+            Self::TimeNotProven { kind, .. } => match kind {
+                RequirementKind::Signature => "signature-time-not-proven",
+                RequirementKind::Attestation => "attestation-time-not-proven",
+                RequirementKind::Provenance => "provenance-time-not-proven",
+            },
             Self::ProvenanceMalformed { .. } => "provenance-malformed",
             Self::EvidenceOmitted(_) => "evidence-omitted",
         }
@@ -245,7 +279,9 @@ impl Reason {
             Self::AnnotationMismatch { key, wanted, .. } => Some(format!("{key}={wanted}")),
             Self::ProvenanceMismatch { wanted, .. }
             | Self::ProvenanceSilent { wanted, .. }
-            | Self::ProofTooWeak { wanted, .. } => Some(wanted.clone()),
+            | Self::ProofTooWeak { wanted, .. }
+            | Self::KeyNotValidThen { wanted, .. }
+            | Self::TimeNotProven { wanted, .. } => Some(wanted.clone()),
             Self::NoPolicyMatches { .. } | Self::ProvenanceMalformed { .. } | Self::EvidenceOmitted(_) => {
                 None
             }
@@ -270,6 +306,8 @@ impl Reason {
             | Self::ProvenanceMismatch { seen, .. }
             | Self::ProvenanceSilent { seen, .. }
             | Self::ProofTooWeak { seen, .. }
+            | Self::KeyNotValidThen { seen, .. }
+            | Self::TimeNotProven { seen, .. }
             | Self::ProvenanceMalformed { seen } => Some(seen),
             Self::NoPolicyMatches { .. }
             | Self::EvidenceForAnotherImage { .. }
@@ -337,7 +375,9 @@ impl fmt::Display for Reason {
             Self::ProvenanceSilent { field, wanted, .. } => {
                 write!(f, "expected {field} {wanted}, and the provenance does not tell")?;
             }
-            Self::ProofTooWeak { wanted, .. } => write!(f, "expected {wanted}")?,
+            Self::ProofTooWeak { wanted, .. }
+            | Self::KeyNotValidThen { wanted, .. }
+            | Self::TimeNotProven { wanted, .. } => write!(f, "expected {wanted}")?,
             Self::ProvenanceMalformed { .. } => f.write_str("SLSA provenance is malformed")?,
             Self::EvidenceOmitted(omitted) => write!(
                 f,

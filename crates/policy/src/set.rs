@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use touchmark_oci::PinnedRef;
-use touchmark_sigstore::{Findings, PublicKey};
+use touchmark_sigstore::{Findings, PublicKey, WitnessKey};
 
 use crate::decision::{EvidenceSummary, OmittedEvidence, PolicyOutcome, RejectedDocument};
 use crate::{Decision, Mode, NamedSigner, NoMatch, Policy, Reason, Verdict, evaluate};
@@ -38,18 +38,26 @@ impl PolicySet {
     /// Every key that the policies name, each once: what the verifier has to know.
     pub fn public_keys(&self) -> Vec<PublicKey> {
         let mut keys: Vec<PublicKey> = Vec::new();
-        for named in self.policies.iter().flat_map(Policy::signers).filter_map(NamedSigner::key) {
-            if !keys.contains(named) {
-                keys.push(named.clone());
+        for trusted in self.policies.iter().flat_map(Policy::signers).flat_map(NamedSigner::keys) {
+            if !keys.contains(trusted.key()) {
+                keys.push(trusted.key().clone());
             }
         }
         keys
     }
 
-    /// Whether a signer is known by certificate or a policy asks for proof, which takes a trust root to verify.
+    /// Every witness that the policies name, each once: whose cosignatures the verifier has to look for.
+    pub fn witnesses(&self) -> Vec<WitnessKey> {
+        let named = self.policies.iter().flat_map(|policy| policy.proof().known_witnesses());
+        named.cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a signer is known by certificate, a key counts for a time only, or a policy asks for proof: all of them take a trust root
+    /// to verify.
     pub fn needs_trust_root(&self) -> bool {
-        let certified = |policy: &Policy| policy.signers().any(|signer| signer.key().is_none());
-        self.policies.iter().any(|policy| certified(policy) || policy.proof().is_stated())
+        let timed = |signer: &NamedSigner| signer.keys().iter().any(|trusted| trusted.window().is_some());
+        let signers = |policy: &Policy| policy.signers().any(|signer| signer.is_certified() || timed(signer));
+        self.policies.iter().any(|policy| signers(policy) || policy.proof().is_stated())
     }
 
     /// What an image gets that no policy matches: the strictest that a policy states, and deny when none does.
@@ -72,7 +80,7 @@ impl PolicySet {
             return decision;
         }
         let matching = self.policies.iter().filter(|policy| policy.applies_to(image.name()));
-        decision.policies = matching.map(|policy| outcome(policy, findings)).collect();
+        decision.policies = matching.map(|policy| outcome(policy, findings, now)).collect();
         let worst = decision.policies.iter().map(PolicyOutcome::verdict).max();
         decision.verdict = worst.unwrap_or_else(|| {
             decision.no_match = Some(self.no_match());
@@ -103,11 +111,11 @@ impl From<NoMatch> for Verdict {
     }
 }
 
-fn outcome(policy: &Policy, findings: &Findings) -> PolicyOutcome {
+fn outcome(policy: &Policy, findings: &Findings, now: Timestamp) -> PolicyOutcome {
     let requirements: Vec<_> = policy
         .requirements()
         .iter()
-        .map(|requirement| evaluate::outcome(policy, requirement, findings))
+        .map(|requirement| evaluate::outcome(policy, requirement, findings, now))
         .collect();
     PolicyOutcome {
         name: policy.name().to_owned(),

@@ -1,6 +1,6 @@
 //! A document that counts for a requirement: who signed it, and how far that is proven.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -156,14 +156,18 @@ fn log<S: Serializer>(proof: &LogProof, serializer: S) -> Result<S::Ok, S::Error
         entries: usize,
         #[serde(skip_serializing_if = "Option::is_none")]
         included: Option<usize>,
+        #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+        witnesses: BTreeSet<String>,
     }
-    let log = |state, entries, included| Log { state, entries, included };
+    let log = |state, entries, included| Log { state, entries, included, witnesses: BTreeSet::new() };
     let log = match proof {
         LogProof::NotShown => log("not-shown", 0, None),
         LogProof::NotVerified { entries } => log("not-verified", *entries, None),
         LogProof::Verified { entries } => {
             let included = entries.iter().filter(|entry| entry.proven == Inclusion::Included).count();
-            log("verified", entries.len(), Some(included))
+            let witnesses = entries.iter().flat_map(|entry| &entry.witnesses);
+            let witnesses = witnesses.map(|witness| witness.name().to_owned()).collect();
+            Log { witnesses, ..log("verified", entries.len(), Some(included)) }
         }
         _ => log("unknown", 0, None),
     };

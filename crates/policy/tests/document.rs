@@ -317,6 +317,32 @@ fn identities_have_to_state_subject_and_issuer_each_in_one_way() {
 }
 
 #[test]
+fn keys_count_at_times_that_there_are() {
+    let with = |window: &str| format!("{{file: b.pub, {window}}}");
+    let key = "{file: b.pub}";
+    let good = "keys: [{file: b.pub, validFrom: 2026-01-01T00:00:00Z, validUntil: 2026-12-31T00:00:00+01:00, undated: true}]";
+    check(&GOOD.replace("key: {file: b.pub}", good)).unwrap();
+    assert_problem!("key: {file: b.pub}" => "keys: []", Problem::NoKeys { .. }, line 11);
+    assert_problem!("key: {file: b.pub}" => "keys: [{file: b.pub}, {file: b.pub}]", Problem::SameKey { .. }, line 10);
+    assert_problem!("    key: {file: b.pub}" => "    key: {file: b.pub}\n    keys: [{file: b.pub}]", Problem::SignerKind { .. }, line 10);
+    assert_problem!(key => &with("validFrom: yesterday"), Problem::Time { .. }, line 11);
+    assert_problem!(key => &with("validFrom: 2026-01-01"), Problem::Time { .. }, line 11);
+    let backwards = with("validFrom: 2026-02-01T00:00:00Z, validUntil: 2026-01-01T00:00:00Z");
+    assert_problem!(key => &backwards, Problem::WindowEmpty { .. }, line 11);
+    assert_problem!(key => &with("undated: true"), Problem::UndatedWithoutWindow { .. }, line 11);
+}
+
+#[test]
+fn witnesses_have_keys_and_no_more_are_asked_for_than_there_are() {
+    let key = "w.example+fd0a1844+BAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
+    let with = |extra: &str| format!("  {extra}\n  require:");
+    assert_problem!("  require:" => &with("witnesses: [nobody]"), Problem::Witness { .. }, line 12);
+    assert_problem!("  require:" => &with("proof: {witnesses: 1}"), Problem::TooFewWitnesses { wanted: 1, known: 0, .. }, line 12);
+    let twice = format!("witnesses: [{key}, {key}]\n  proof: {{witnesses: 2}}");
+    assert_problem!("  require:" => &with(&twice), Problem::TooFewWitnesses { wanted: 2, known: 1, .. }, line 13);
+}
+
+#[test]
 fn requirements_have_to_name_signers_that_can_meet_them() {
     assert_problem!("[release, backup]" => "[]", Problem::NoSigners { .. }, line 14);
     assert_problem!("[release, backup]" => "[release, backup, nobody]", Problem::UnknownSigner { .. }, line 14);

@@ -4,13 +4,14 @@ use aws_lc_rs::digest as hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use sigstore_types::Artifact as WireArtifact;
 use touchmark_oci::Digest;
 
-use crate::verifier::{Message, Signed, wire_digest};
+use crate::signed::{Message, Signed, wire_digest};
 use crate::{
-    Bundle, BundleContent, BundleError, JsonError, Limits, MessageDigestHint, Rejection, Verified, Verifier,
-    json,
+    Bundle, BundleContent, BundleError, JsonError, LegacyMaterial, Limits, MessageDigestHint, Rejection,
+    Verified, Verifier, json,
 };
 
 /// A signature over a file. Nobody has checked it.
@@ -19,9 +20,19 @@ use crate::{
 pub enum BlobSignature {
     /// A Sigstore bundle.
     Bundle(Box<Bundle>),
-    /// A signature alone, or out of cosign's older JSON. That format may carry a key, which is not read: whoever made the
-    /// signature chose it ([GHSA-fx35-mq7g-6g98](https://github.com/sigstore/cosign/security/advisories/GHSA-fx35-mq7g-6g98)).
+    /// A signature alone.
     Bare(Vec<u8>),
+    /// The JSON of cosign 1 and 2. Where a certificate belongs it may carry a key, which is not read: whoever made the signature chose
+    /// it ([GHSA-fx35-mq7g-6g98](https://github.com/sigstore/cosign/security/advisories/GHSA-fx35-mq7g-6g98)).
+    Old(Box<OldBundle>),
+}
+
+/// What cosign 1 and 2 write for `--bundle` ([cosign 2.5, cosign.LocalSignedPayload](https://github.com/sigstore/cosign/blob/v2.5.0/pkg/cosign/fetch.go)):
+/// a signature, with a certificate and a log's promise if there are any.
+#[derive(Debug, Clone)]
+pub struct OldBundle {
+    signature: Vec<u8>,
+    material: LegacyMaterial,
 }
 
 /// The file that was signed.
@@ -47,8 +58,8 @@ impl BlobSignature {
             return Ok(Self::Bare(STANDARD.decode(text)?));
         }
         json::check(text, limits.max_json_depth)?;
-        match serde_json::from_slice::<OldBundle>(text) {
-            Ok(old) => Ok(Self::Bare(STANDARD.decode(old.base64_signature)?)),
+        match serde_json::from_slice::<OldWire<'_>>(text) {
+            Ok(old) => Ok(Self::Old(Box::new(old.read()?))),
             Err(_) => Ok(Self::Bundle(Box::new(Bundle::parse(text, limits)?))),
         }
     }
@@ -68,6 +79,9 @@ impl Verifier {
         let message = artifact.message();
         let signed = match signature {
             BlobSignature::Bare(bytes) => Signed::bare(message, bytes, artifact.wire()),
+            BlobSignature::Old(old) => {
+                Signed::legacy(message, &old.signature, &old.material, artifact.wire())
+            }
             BlobSignature::Bundle(bundle) => bundled(bundle, artifact, message)?,
         };
         self.authenticate(&signed, |_| Ok(digest))
@@ -127,11 +141,37 @@ impl<'a> Artifact<'a> {
     }
 }
 
-/// What cosign 1 and 2 write for `--bundle`. Of its members, only the signature is of use to someone who has the key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OldBundle {
+struct OldWire<'a> {
     base64_signature: String,
+    /// PEM, in base64 once more.
+    cert: Option<String>,
+    #[serde(borrow)]
+    rekor_bundle: Option<&'a RawValue>,
+}
+
+impl OldWire<'_> {
+    fn read(self) -> Result<OldBundle, BlobSignatureError> {
+        let signature = STANDARD.decode(&self.base64_signature)?;
+        let certificate = match self.cert.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+            Some(text) => certificate(&STANDARD.decode(text)?)?,
+            None => None,
+        };
+        let log = self.rekor_bundle.map(RawValue::get).filter(|text| *text != "null");
+        let material = LegacyMaterial::beside_a_file(certificate, log.map(str::to_owned));
+        Ok(OldBundle { signature, material })
+    }
+}
+
+/// The PEM of a certificate, or none where there is a key instead.
+fn certificate(bytes: &[u8]) -> Result<Option<String>, BlobSignatureError> {
+    let block =
+        pem::parse(bytes).map_err(|source| BlobSignatureError::Certificate { source: source.into() })?;
+    match block.tag() {
+        "CERTIFICATE" => Ok(Some(pem::encode(&block))),
+        _ => Ok(None),
+    }
 }
 
 /// Why bytes are no signature over a file.
@@ -149,6 +189,12 @@ pub enum BlobSignatureError {
     /// Neither JSON nor base64.
     #[error("signature is neither a bundle nor base64")]
     Base64(#[from] base64::DecodeError),
+    /// Not PEM where the older JSON has a certificate.
+    #[error("signature file has a certificate that is not PEM")]
+    Certificate {
+        /// What the reader objects to.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// JSON that means different things to different readers.
     #[error("signature file is not readable")]
     Json(#[from] JsonError),

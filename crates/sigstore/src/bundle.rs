@@ -3,6 +3,7 @@
 //! a signature with what is needed to check it.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use sigstore_types::{
     Bundle as Wire, DerCertificate, DsseEnvelope, DsseSignature, MediaType, MessageDigest, PayloadBytes,
@@ -10,6 +11,7 @@ use sigstore_types::{
 };
 use touchmark_attestation::{Envelope, EnvelopeError};
 
+use crate::log_record::{LogRecord, RecordKind};
 use crate::{JsonError, Limits, json};
 
 /// The media type of a bundle as cosign 3 stores it in a registry.
@@ -20,6 +22,8 @@ pub const BUNDLE_V03: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 pub struct Bundle {
     version: BundleVersion,
     material: VerificationMaterial,
+    /// Log entries that the material has no form for.
+    records: Vec<LogRecord>,
     content: BundleContent,
 }
 
@@ -90,7 +94,7 @@ impl Bundle {
         json::check(bytes, limits.max_json_depth)?;
         let wire: Shape<'_> = serde_json::from_slice(bytes)?;
         let version = wire.version()?;
-        let material = parse_material(wire.verification_material, limits)?;
+        let (material, records) = parse_material(wire.verification_material, limits)?;
         let content = match (wire.dsse_envelope, wire.message_signature) {
             (Some(envelope), None) => {
                 BundleContent::Envelope(Envelope::parse(envelope.get().as_bytes(), &limits.attestation)?)
@@ -99,7 +103,7 @@ impl Bundle {
             (None, None) => return Err(BundleError::NoContent),
             (Some(_), Some(_)) => return Err(BundleError::TwoContents),
         };
-        Ok(Self { version, material, content })
+        Ok(Self { version, material, records, content })
     }
 
     /// The version.
@@ -127,11 +131,13 @@ impl Bundle {
         SignerHint::Certificate { identity: certificate.and_then(certificate_identity) }
     }
 
-    /// The bundle in the protocol's own form, for the checks that need all of it; `None` when its envelope has not exactly one signature,
-    /// which that form cannot express.
-    pub(crate) fn to_wire(&self) -> Option<Wire> {
+    /// The bundle in the protocol's own form, for the checks that need all of it, with the signature at `place` of an envelope: that form
+    /// has one. `None` when there is none at that place.
+    pub(crate) fn to_wire(&self, place: usize) -> Option<Wire> {
         let content = match &self.content {
-            BundleContent::Envelope(envelope) => SignatureContent::DsseEnvelope(wire_envelope(envelope)?),
+            BundleContent::Envelope(envelope) => {
+                SignatureContent::DsseEnvelope(wire_envelope(envelope, place)?)
+            }
             BundleContent::Message(message) => SignatureContent::MessageSignature(wire_message(message)),
         };
         let media_type = match self.version {
@@ -146,9 +152,14 @@ impl Bundle {
         &self.material
     }
 
+    /// The log entries that the protocol's own form has no place for.
+    pub(crate) fn records(&self) -> &[LogRecord] {
+        &self.records
+    }
+
     /// How many transparency log entries come with it.
     pub fn log_entries(&self) -> usize {
-        self.material.tlog_entries.len()
+        self.material.tlog_entries.len() + self.records.len()
     }
 
     /// How many RFC 3161 timestamps come with it.
@@ -157,9 +168,9 @@ impl Bundle {
     }
 }
 
-/// An envelope in the protocol's own form, which has one signature.
-pub(crate) fn wire_envelope(envelope: &Envelope) -> Option<DsseEnvelope> {
-    let [signature] = envelope.signatures() else { return None };
+/// An envelope in the protocol's own form, with its signature at `place`.
+pub(crate) fn wire_envelope(envelope: &Envelope, place: usize) -> Option<DsseEnvelope> {
+    let signature = envelope.signatures().get(place)?;
     let signature = DsseSignature::new(
         SignatureBytes::new(signature.signature.clone()),
         sigstore_types::KeyId::new(signature.key_id.clone().unwrap_or_default()),
@@ -213,22 +224,67 @@ struct MaterialShape {
     public_key: Option<serde::de::IgnoredAny>,
     certificate: Option<serde::de::IgnoredAny>,
     x509_certificate_chain: Option<serde::de::IgnoredAny>,
+    tlog_entries: Option<Vec<EntryShape>>,
 }
 
-fn parse_material(raw: &RawValue, limits: &Limits) -> Result<VerificationMaterial, BundleError> {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryShape {
+    kind_version: Option<KindShape>,
+}
+
+#[derive(Deserialize)]
+struct KindShape {
+    kind: String,
+    version: String,
+}
+
+impl MaterialShape {
+    /// Whether there are entries of kinds that the protocol's crates cannot read.
+    fn has_records(&self) -> bool {
+        let kinds = self.tlog_entries.iter().flatten().filter_map(|entry| entry.kind_version.as_ref());
+        kinds.into_iter().any(|kind| RecordKind::unknown_elsewhere(&kind.kind, &kind.version).is_some())
+    }
+}
+
+fn parse_material(
+    raw: &RawValue,
+    limits: &Limits,
+) -> Result<(VerificationMaterial, Vec<LogRecord>), BundleError> {
     let shape: MaterialShape = serde_json::from_str(raw.get())?;
     let members = [&shape.public_key, &shape.certificate, &shape.x509_certificate_chain];
     let count = members.into_iter().flatten().count();
     if count != 1 {
         return Err(BundleError::Signers { count });
     }
-    let material: VerificationMaterial = serde_json::from_str(raw.get())?;
-    let timestamps = material.timestamp_verification_data.rfc3161_timestamps.len();
-    let count = material.tlog_entries.len().max(timestamps);
+    let entries = shape.tlog_entries.as_ref().map_or(0, Vec::len);
+    if entries > limits.max_log_entries {
+        return Err(BundleError::TooManyLogEntries { count: entries, limit: limits.max_log_entries });
+    }
+    let (material, records) = match shape.has_records() {
+        true => with_records(raw)?,
+        false => (serde_json::from_str(raw.get())?, Vec::new()),
+    };
+    let count = material.timestamp_verification_data.rfc3161_timestamps.len();
     if count > limits.max_log_entries {
         return Err(BundleError::TooManyLogEntries { count, limit: limits.max_log_entries });
     }
-    Ok(material)
+    Ok((material, records))
+}
+
+/// The material, and apart from it the log entries that it has no form for.
+fn with_records(raw: &RawValue) -> Result<(VerificationMaterial, Vec<LogRecord>), serde_json::Error> {
+    let mut material: Value = serde_json::from_str(raw.get())?;
+    let mut records = Vec::new();
+    if let Some(Value::Array(entries)) = material.get_mut("tlogEntries") {
+        for entry in std::mem::take(entries) {
+            match LogRecord::of_json(&entry) {
+                Some(record) => records.push(record?),
+                None => entries.push(entry),
+            }
+        }
+    }
+    Ok((serde_json::from_str(&material.to_string())?, records))
 }
 
 /// As in the bundle. cosign 3 writes an empty `messageDigest` for Ed25519.

@@ -17,6 +17,7 @@ use sigstore_types::{
 };
 
 use crate::SignerHint;
+use crate::log_record::{LogRecord, RecordKind};
 
 /// The layer annotation with the signing certificate, in PEM.
 pub const CERTIFICATE_ANNOTATION: &str = "dev.sigstore.cosign/certificate";
@@ -49,6 +50,11 @@ impl LegacyMaterial {
         }
     }
 
+    /// What cosign 1 and 2 keep of it in their JSON for files: a certificate in PEM, and what the log's annotation has.
+    pub(crate) fn beside_a_file(certificate: Option<String>, log: Option<String>) -> Self {
+        Self { certificate, log, timestamp: None }
+    }
+
     /// Who the certificate says has signed, if there is one.
     pub(crate) fn signer_hint(&self) -> SignerHint {
         match &self.certificate {
@@ -59,6 +65,11 @@ impl LegacyMaterial {
                 SignerHint::Certificate { identity }
             }
         }
+    }
+
+    /// The certificate, if there is one that can be read.
+    pub(crate) fn certificate(&self) -> Option<DerCertificate> {
+        self.certificate.as_deref().and_then(|text| certificate(text).ok())
     }
 
     /// How many log entries there are.
@@ -73,27 +84,35 @@ impl LegacyMaterial {
 
     /// The same as a bundle around `content`. A log's promise alone is what version 0.1 asks for; without one, 0.3 is the version that
     /// allows a timestamp alone.
-    pub(crate) fn lift(&self, content: SignatureContent) -> Result<Wire, LegacyMaterialError> {
+    pub(crate) fn lift(
+        &self,
+        content: SignatureContent,
+    ) -> Result<(Wire, Vec<LogRecord>), LegacyMaterialError> {
         let signer = match &self.certificate {
             Some(text) => MaterialContent::Certificate(CertificateContent::new(certificate(text)?)),
             None => MaterialContent::PublicKey(PublicKeyIdentifier::new("")),
         };
-        let entry = self.log.as_deref().map(log_entry).transpose()?;
+        let (record, entry) = match self.log.as_deref().map(log_entry).transpose()? {
+            Some((Some(kind), entry)) => (Some(LogRecord { kind, entry }), None),
+            Some((None, entry)) => (None, Some(entry)),
+            None => (None, None),
+        };
         let timestamp = self.timestamp.as_deref().map(timestamp).transpose()?;
-        let version = if entry.is_some() { MediaType::Bundle0_1 } else { MediaType::Bundle0_3 };
+        let logged = entry.is_some() || record.is_some();
+        let version = if logged { MediaType::Bundle0_1 } else { MediaType::Bundle0_3 };
         let timestamps = TimestampVerificationData::new(timestamp.into_iter().collect());
         let material = VerificationMaterial::new(signer)
             .with_tlog_entries(entry.into_iter().collect())
             .with_timestamp_verification_data(timestamps);
-        Ok(Wire::new(version, material, content))
+        Ok((Wire::new(version, material, content), record.into_iter().collect()))
     }
 }
 
 fn certificate(text: &str) -> Result<DerCertificate, LegacyMaterialError> {
     limited(text, CERTIFICATE_ANNOTATION)?;
-    let block =
-        pem::parse(text).map_err(|source| LegacyMaterialError::Certificate { source: source.into() })?;
-    Ok(DerCertificate::new(block.into_contents()))
+    // A key in place of a certificate is none: whoever made the signature would have chosen whom it is by.
+    DerCertificate::from_pem(text)
+        .map_err(|source| LegacyMaterialError::Certificate { source: Box::new(source) })
 }
 
 /// Rekor's promise as cosign keeps it.
@@ -114,11 +133,12 @@ struct LogPayload {
     log_id: String,
 }
 
-fn log_entry(text: &str) -> Result<TransparencyLogEntry, LegacyMaterialError> {
+/// The entry, and its kind if that is one which the protocol's crates do not know.
+fn log_entry(text: &str) -> Result<(Option<RecordKind>, TransparencyLogEntry), LegacyMaterialError> {
     limited(text, LOG_ANNOTATION)?;
     let LogAnnotation { signed_entry_timestamp, payload } = serde_json::from_str(text)?;
     let body = STANDARD.decode(&payload.body)?;
-    let kind_version = kind_version(&body)?;
+    let (record, kind_version) = kind_version(&body)?;
     let log_id = hex::decode(&payload.log_id).map_err(|source| LegacyMaterialError::LogId { source })?;
     let index = LogIndex::new(payload.log_index)
         .map_err(|_| LegacyMaterialError::LogIndex { index: payload.log_index })?;
@@ -126,13 +146,14 @@ fn log_entry(text: &str) -> Result<TransparencyLogEntry, LegacyMaterialError> {
         .map_err(|_| LegacyMaterialError::Time { seconds: payload.integrated_time })?;
     let promise = SignedTimestamp::new(STANDARD.decode(signed_entry_timestamp)?);
     let log_id = LogId::new(LogKeyId::from_bytes(&log_id));
-    Ok(TransparencyLogEntry::new(index, log_id, kind_version, CanonicalizedBody::new(body))
+    let entry = TransparencyLogEntry::new(index, log_id, kind_version, CanonicalizedBody::new(body))
         .with_integrated_time(time)
-        .with_inclusion_promise(InclusionPromise::new(promise)))
+        .with_inclusion_promise(InclusionPromise::new(promise));
+    Ok((record, entry))
 }
 
 /// The kind of entry that the body says it is; a bundle says so beside it.
-fn kind_version(body: &[u8]) -> Result<KindVersion, LegacyMaterialError> {
+fn kind_version(body: &[u8]) -> Result<(Option<RecordKind>, KindVersion), LegacyMaterialError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {
@@ -140,8 +161,11 @@ fn kind_version(body: &[u8]) -> Result<KindVersion, LegacyMaterialError> {
         api_version: String,
     }
     let Body { kind, api_version } = serde_json::from_slice(body)?;
+    if let Some(record) = RecordKind::unknown_elsewhere(&kind, &api_version) {
+        return Ok((Some(record), record.stand_in()));
+    }
     let written = serde_json::json!({ "kind": kind, "version": api_version });
-    Ok(serde_json::from_value(written)?)
+    Ok((None, serde_json::from_value(written)?))
 }
 
 fn timestamp(text: &str) -> Result<Rfc3161Timestamp, LegacyMaterialError> {
@@ -220,7 +244,8 @@ mod tests {
 
     fn lift(material: &LegacyMaterial) -> Result<Wire, LegacyMaterialError> {
         let signature = sigstore_types::SignatureBytes::new(b"signature".to_vec());
-        material.lift(SignatureContent::MessageSignature(sigstore_types::MessageSignature::new(signature)))
+        let content = SignatureContent::MessageSignature(sigstore_types::MessageSignature::new(signature));
+        material.lift(content).map(|(wire, _)| wire)
     }
 
     fn log(body: &str, id: &str, index: u64, time: i64) -> LegacyMaterial {

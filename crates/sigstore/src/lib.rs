@@ -4,15 +4,19 @@ mod alleged;
 mod blob;
 mod bundle;
 mod certificate;
+mod chain;
 mod evidence;
 mod findings;
+mod inclusion;
 mod json;
 mod key;
 mod legacy;
 mod limits;
+mod log_record;
 mod proof;
 mod prove;
 mod rejection;
+mod signed;
 mod simple_signing;
 mod statement;
 pub mod storage;
@@ -20,9 +24,10 @@ mod trust_root;
 mod trust_root_document;
 mod verified;
 mod verifier;
+mod witness;
 
 pub use alleged::Alleged;
-pub use blob::{Artifact, BlobSignature, BlobSignatureError};
+pub use blob::{Artifact, BlobSignature, BlobSignatureError, OldBundle};
 pub use bundle::{
     BUNDLE_V03, Bundle, BundleContent, BundleError, BundleVersion, MessageDigestHint, MessageSignature,
     SignerHint,
@@ -47,3 +52,4 @@ pub use trust_root_document::{
 };
 pub use verified::Verified;
 pub use verifier::Verifier;
+pub use witness::{WitnessKey, WitnessKeyError};

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::WitnessKey;
+
 /// What was proven besides the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,6 +46,8 @@ pub struct LogEntry {
     pub index: u64,
     /// How it was proven.
     pub proven: Inclusion,
+    /// The known witnesses that signed the checkpoint in which it is included.
+    pub witnesses: Vec<WitnessKey>,
 }
 
 /// How much a log has committed to.
@@ -63,6 +67,13 @@ pub struct ProvenTime {
     pub time: Timestamp,
     /// Who vouches for it.
     pub source: TimeSource,
+}
+
+impl ProvenTime {
+    /// A time and who vouches for it. Saying so proves nothing: only the verifier's are looked at.
+    pub fn new(time: Timestamp, source: TimeSource) -> Self {
+        Self { time, source }
+    }
 }
 
 /// Who vouches for a time.
@@ -88,6 +99,25 @@ impl Proof {
         Self { log, times: Vec::new(), certificate_logged: false }
     }
 
+    /// Adds verified entries and times.
+    pub(crate) fn add(&mut self, mut more: Vec<LogEntry>, times: Vec<ProvenTime>) {
+        self.times.extend(times);
+        match &mut self.log {
+            LogProof::Verified { entries } => entries.append(&mut more),
+            _ if more.is_empty() => {}
+            log => *log = LogProof::Verified { entries: more },
+        }
+    }
+
+    /// How many of these witnesses signed a checkpoint in which the signature's entry is included, each by its key: one under two names is
+    /// one.
+    pub fn witnesses(&self, known: &[WitnessKey]) -> usize {
+        let LogProof::Verified { entries } = &self.log else { return 0 };
+        let included = entries.iter().filter(|entry| entry.proven == Inclusion::Included);
+        let seen = included.flat_map(|entry| &entry.witnesses).filter(|witness| known.contains(witness));
+        seen.map(WitnessKey::key).collect::<BTreeSet<_>>().len()
+    }
+
     /// How many different logs have at least committed so much to the signature.
     pub fn logs(&self, least: Inclusion) -> usize {
         let LogProof::Verified { entries } = &self.log else { return 0 };
@@ -110,7 +140,7 @@ mod tests {
     use super::*;
 
     fn entry(log: &str, index: u64, proven: Inclusion) -> LogEntry {
-        LogEntry { log: log.to_owned(), index, proven }
+        LogEntry { log: log.to_owned(), index, proven, witnesses: Vec::new() }
     }
 
     #[test]

@@ -34,12 +34,6 @@ pub enum Rejection {
         /// In detail.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// A bundle whose envelope has several signatures, or none: its log entries and timestamps can belong to one only.
-    #[error("bundle's envelope has {count} signatures, expected one")]
-    SignatureCount {
-        /// Signatures found.
-        count: usize,
-    },
     /// Signs the bytes of some artifact, and so says nothing about an image.
     #[error("bundle signs a blob, expected an envelope with a statement about an image")]
     BlobSignature,

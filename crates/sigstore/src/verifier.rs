@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use sigstore_types::{
-    Artifact as WireArtifact, ArtifactDigest, HashAlgorithm, SignatureBytes, SignatureContent,
-};
-use touchmark_attestation::{Envelope, IN_TOTO_PAYLOAD, Statement, predicate_types};
+use touchmark_attestation::{IN_TOTO_PAYLOAD, Statement, predicate_types};
 use touchmark_oci::{Digest, PinnedRef};
 
-use crate::bundle::wire_envelope;
-use crate::prove::{self, Broken, Exhibit};
+use crate::prove::Broken;
+use crate::signed::{Payload, Signed};
 use crate::{
-    Alleged, Bundle, BundleContent, Claim, Document, Evidence, Findings, LegacyMaterial, Limits,
-    PayloadError, Proof, PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, TrustRoot,
-    Verified, parse_statement,
+    Alleged, Bundle, Claim, Document, Evidence, Findings, Inclusion, Limits, PayloadError, Promise, Proof,
+    PublicKey, Rejected, Rejection, Signer, SignerHint, SimpleSigning, TrustRoot, Verified, WitnessKey,
+    parse_statement,
 };
 
 /// How many foreign digests a [`Rejection::WrongSubject`] names.
@@ -27,6 +24,7 @@ const SUBJECTS_SHOWN: usize = 4;
 pub struct Verifier {
     keys: Vec<PublicKey>,
     trust_root: Option<Arc<TrustRoot>>,
+    witnesses: Vec<WitnessKey>,
     limits: Limits,
 }
 
@@ -39,13 +37,21 @@ impl Verifier {
                 known.push(key);
             }
         }
-        Self { keys: known, trust_root: None, limits }
+        Self { keys: known, trust_root: None, witnesses: Vec::new(), limits }
     }
 
-    /// The same, trusting the authorities and logs of `trust_root`: certificates count then, and log entries and timestamps prove.
+    /// The same, trusting the authorities and logs of `trust_root`, if there is one: certificates count then, and log entries and
+    /// timestamps prove.
     #[must_use]
-    pub fn with_trust_root(mut self, trust_root: Arc<TrustRoot>) -> Self {
-        self.trust_root = Some(trust_root);
+    pub fn with_trust_root(mut self, trust_root: impl Into<Option<Arc<TrustRoot>>>) -> Self {
+        self.trust_root = trust_root.into();
+        self
+    }
+
+    /// The same, telling which of these witnesses signed the checkpoints of log entries.
+    #[must_use]
+    pub fn with_witnesses(mut self, witnesses: Vec<WitnessKey>) -> Self {
+        self.witnesses = witnesses;
         self
     }
 
@@ -67,33 +73,34 @@ impl Verifier {
     pub fn verify_more(&self, findings: &mut Findings, evidence: Evidence) {
         let Evidence { subject: _, items, searched, omitted } = evidence;
         for item in items {
-            match self.verify(&item.document, findings.subject()) {
-                Ok(found) => findings.add_claims(&item.origin, found),
-                Err(rejection) => findings.add_rejected(Rejected {
+            let Judged { verified, rejections } = self.verify(&item.document, findings.subject());
+            findings.add_claims(&item.origin, verified);
+            for rejection in rejections {
+                findings.add_rejected(Rejected {
                     alleged: Alleged::of(&item.document),
-                    origin: item.origin,
+                    origin: item.origin.clone(),
                     rejection,
-                }),
+                });
             }
         }
         findings.add_places(searched, omitted);
     }
 
-    fn verify(&self, document: &Document, subject: &PinnedRef) -> Result<Vec<Verified<Claim>>, Rejection> {
+    fn verify(&self, document: &Document, subject: &PinnedRef) -> Judged<Claim> {
         let wanted = subject.digest();
         match document {
-            Document::Bundle(bundle) => self
-                .authenticate(&Signed::bundled_envelope(bundle, wanted)?, |payload| {
-                    self.read_claim(payload, wanted)
-                }),
+            Document::Bundle(bundle) => match Signed::bundled_envelope(bundle, wanted) {
+                Ok(signed) => self.judge(&signed, |payload| self.read_claim(payload, wanted)),
+                Err(rejection) => Judged::of(rejection),
+            },
             Document::LegacySignature(layer) => {
-                self.authenticate(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
+                self.judge(&Signed::simple_signing(layer), |_| read_simple_signing(layer, wanted))
             }
             Document::LegacyAttestation { envelope, material } => {
                 let signed = Signed::legacy_envelope(envelope, material, wanted);
-                self.authenticate(&signed, |payload| self.read_claim(payload, wanted))
+                self.judge(&signed, |payload| self.read_claim(payload, wanted))
             }
-            Document::Malformed(source) => Err(Rejection::Malformed { source: Arc::clone(source) }),
+            Document::Malformed(source) => Judged::of(Rejection::Malformed { source: Arc::clone(source) }),
         }
     }
 
@@ -111,45 +118,97 @@ impl Verifier {
         })
     }
 
-    /// Finds out who signed, has the value read from what they signed, and vouches for it.
-    ///
-    /// The only caller of [`Verified::new`]. Promises 1 to 3 are kept by `signers`, promise 4 by `read`.
+    /// Judges every signature of a document and gives those that hold, of which there is one.
     pub(crate) fn authenticate<T: Clone>(
         &self,
         signed: &Signed<'_>,
         read: impl FnOnce(&Payload<'_>) -> Result<T, Unfit>,
     ) -> Result<Vec<Verified<T>>, Rejection> {
-        let signers = self.signers(signed)?;
-        let (first, _) = signers.first().ok_or_else(|| self.unknown_signer(signed))?;
-        let value = read(&signed.payload).map_err(|unfit| unfit.signed_by(first))?;
-        let vouch = |(signer, proof)| Verified::new(value.clone(), signer, proof);
-        Ok(signers.into_iter().map(vouch).collect())
+        let Judged { verified, rejections } = self.judge(signed, read);
+        match rejections.into_iter().next().filter(|_| verified.is_empty()) {
+            Some(rejection) => Err(rejection),
+            None => Ok(verified),
+        }
     }
 
-    /// The known keys that made the signature, or else the holder of the certificate that did, each with what more is proven. None
-    /// when nobody known did.
-    fn signers(&self, signed: &Signed<'_>) -> Result<Vec<(Signer, Proof)>, Rejection> {
-        let keys = self.keys.iter().filter(|key| !signed.is_certified_bundle() && signed.is_by(key));
+    /// Finds out who signed, has the value read from what they signed, and vouches for it. Of several signatures each is judged on its
+    /// own: one that does not hold takes nothing from another. Gives a claim or a rejection at least.
+    ///
+    /// The only caller of [`Verified::new`]. Promises 1 to 3 are kept by `signers`, promise 4 by `read`.
+    fn judge<T: Clone>(
+        &self,
+        signed: &Signed<'_>,
+        read: impl FnOnce(&Payload<'_>) -> Result<T, Unfit>,
+    ) -> Judged<T> {
+        let Signers { signers, mut rejections } = match self.signers(signed) {
+            Ok(found) => found,
+            Err(rejection) => return Judged::of(rejection),
+        };
+        let Some((first, _)) = signers.first() else {
+            if rejections.is_empty() {
+                rejections.push(self.unknown_signer(signed));
+            }
+            return Judged { verified: Vec::new(), rejections };
+        };
+        let value = match read(&signed.payload) {
+            Ok(value) => value,
+            Err(unfit) => return Judged::of(unfit.signed_by(first)),
+        };
+        let vouch = |(signer, proof)| Verified::new(value.clone(), signer, proof);
+        Judged { verified: signers.into_iter().map(vouch).collect(), rejections }
+    }
+
+    /// Who made the signatures, each once and with the most that is proven about one of theirs, and why others do not hold.
+    fn signers(&self, signed: &Signed<'_>) -> Result<Signers, Rejection> {
+        if signed.has_several()
+            && let Some(trust_root) = &self.trust_root
+        {
+            signed
+                .refuse_strange_entries(trust_root)
+                .map_err(|broken| Rejection::not_proven(None, broken))?;
+        }
+        let mut all = Signers::default();
+        for (place, signature) in signed.signatures.iter().enumerate() {
+            match self.signers_of(signed, place, signature) {
+                Ok(found) => found.into_iter().for_each(|one| keep_better(&mut all.signers, one)),
+                Err(rejection) => all.rejections.push(rejection),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The known keys that made this signature, or else the holder of the certificate that did, each with what more is proven. None when
+    /// nobody known did.
+    fn signers_of(
+        &self,
+        signed: &Signed<'_>,
+        place: usize,
+        signature: &[u8],
+    ) -> Result<Vec<(Signer, Proof)>, Rejection> {
+        let certified = signed.may_be_certified(signature);
+        let may_be_keyed = !(certified && signed.is_certified_bundle());
+        let keys = self.keys.iter().filter(|key| may_be_keyed && signed.is_by(key, signature));
         let keyed: Vec<_> = keys
-            .map(|key| Ok((Signer::Key(key.id().clone()), self.proof_beside(key, signed)?)))
+            .map(|key| Ok((Signer::Key(key.id().clone()), self.proof_beside(key, signed, place)?)))
             .collect::<Result<_, Rejection>>()?;
         let SignerHint::Certificate { identity } = &signed.signer else { return Ok(keyed) };
-        let Some(trust_root) = self.trust_root.as_ref().filter(|_| keyed.is_empty()) else {
+        let Some(trust_root) = self.trust_root.as_ref().filter(|_| keyed.is_empty() && certified) else {
             return Ok(keyed);
         };
         let broken = |broken| Rejection::not_proven(identity.clone(), broken);
-        let exhibit = signed.exhibit().map_err(broken)?;
-        match trust_root.prove_certified(exhibit) {
+        let exhibit = signed.exhibit(place).map_err(broken)?;
+        match trust_root.prove_certified(exhibit, &self.witnesses) {
             Ok((certificate, proof)) => Ok(vec![(Signer::Certificate(Box::new(certificate)), proof)]),
             Err(error) => Err(broken(error)),
         }
     }
 
     /// What the log entries and timestamps beside a key's signature prove.
-    fn proof_beside(&self, key: &PublicKey, signed: &Signed<'_>) -> Result<Proof, Rejection> {
+    fn proof_beside(&self, key: &PublicKey, signed: &Signed<'_>, place: usize) -> Result<Proof, Rejection> {
         match &self.trust_root {
             Some(trust_root) if signed.shows_more_than_the_signer() => {
-                let proof = signed.exhibit().and_then(|exhibit| trust_root.prove_keyed(exhibit, key));
+                let exhibit = signed.exhibit(place);
+                let proof = exhibit.and_then(|exhibit| trust_root.prove_keyed(exhibit, key, &self.witnesses));
                 proof.map_err(|broken| Rejection::not_proven(None, broken))
             }
             _ => Ok(Proof::signature_only(signed.log_entries)),
@@ -159,6 +218,12 @@ impl Verifier {
     fn unknown_signer(&self, signed: &Signed<'_>) -> Rejection {
         let tried = self.keys.len();
         let hint = match &signed.signer {
+            SignerHint::Certificate { identity } if self.trust_root.is_some() => {
+                let source =
+                    Arc::from(Box::from("none of the signatures was made with the certificate's key"));
+                let broken = Broken { promise: Promise::Signature, source };
+                return Rejection::not_proven(identity.clone(), broken);
+            }
             SignerHint::Certificate { identity } => {
                 return Rejection::NoTrustRoot { identity: identity.clone() };
             }
@@ -198,153 +263,34 @@ impl Verifier {
     }
 }
 
-/// A signature and what it is over.
-pub(crate) struct Signed<'a> {
-    /// The exact bytes signed.
-    message: Message<'a>,
-    /// Any of these may be by a known key.
-    signatures: Vec<&'a [u8]>,
-    payload: Payload<'a>,
-    signer: SignerHint,
-    log_entries: usize,
-    form: Form<'a>,
-    /// What the whole is about, in the protocol's own form.
-    artifact: WireArtifact<'a>,
+/// Who made a document's signatures, and why others do not hold.
+#[derive(Default)]
+struct Signers {
+    signers: Vec<(Signer, Proof)>,
+    rejections: Vec<Rejection>,
 }
 
-/// Where certificate, log entries and timestamps are.
-#[derive(Clone, Copy)]
-enum Form<'a> {
-    Bare,
-    Bundle(&'a Bundle),
-    LegacySignature(&'a SimpleSigning),
-    LegacyEnvelope(&'a Envelope, &'a LegacyMaterial),
+/// What came of a document's signatures.
+struct Judged<T> {
+    verified: Vec<Verified<T>>,
+    rejections: Vec<Rejection>,
 }
 
-/// The bytes that a signature is over.
-pub(crate) enum Message<'a> {
-    Borrowed(&'a [u8]),
-    Encoded(Vec<u8>),
-    Digest(Vec<u8>),
+impl<T> Judged<T> {
+    fn of(rejection: Rejection) -> Self {
+        Self { verified: Vec::new(), rejections: vec![rejection] }
+    }
 }
 
-/// What the message says, once it is known to be authentic.
-pub(crate) enum Payload<'a> {
-    Envelope { payload_type: &'a str, bytes: &'a [u8] },
-    Other,
-}
-
-impl<'a> Signed<'a> {
-    /// A signature over a file, with no more than the signature.
-    pub(crate) fn bare(message: Message<'a>, signature: &'a [u8], artifact: WireArtifact<'a>) -> Self {
-        Self {
-            message,
-            signatures: vec![signature],
-            payload: Payload::Other,
-            signer: SignerHint::Key { hint: None },
-            log_entries: 0,
-            form: Form::Bare,
-            artifact,
-        }
-    }
-
-    /// A signature over a file, in a bundle.
-    pub(crate) fn bundled_message(
-        bundle: &'a Bundle,
-        signature: &'a [u8],
-        message: Message<'a>,
-        artifact: WireArtifact<'a>,
-    ) -> Self {
-        Self {
-            signer: bundle.signer_hint(),
-            log_entries: bundle.log_entries(),
-            form: Form::Bundle(bundle),
-            ..Self::bare(message, signature, artifact)
-        }
-    }
-
-    fn bundled_envelope(bundle: &'a Bundle, about: &Digest) -> Result<Self, Rejection> {
-        let envelope = match bundle.content() {
-            BundleContent::Envelope(envelope) => envelope,
-            BundleContent::Message(_) => return Err(Rejection::BlobSignature),
-        };
-        let count = envelope.signatures().len();
-        if count != 1 {
-            return Err(Rejection::SignatureCount { count });
-        }
-        let (signer, log_entries) = (bundle.signer_hint(), bundle.log_entries());
-        Ok(Self { signer, log_entries, form: Form::Bundle(bundle), ..Self::envelope(envelope, about) })
-    }
-
-    fn legacy_envelope(envelope: &'a Envelope, material: &'a LegacyMaterial, about: &Digest) -> Self {
-        let (signer, log_entries) = (material.signer_hint(), material.log_entries());
-        let form = Form::LegacyEnvelope(envelope, material);
-        Self { signer, log_entries, form, ..Self::envelope(envelope, about) }
-    }
-
-    fn envelope(envelope: &'a Envelope, about: &Digest) -> Self {
-        let (payload_type, bytes) = (envelope.payload_type(), envelope.dangerous_payload());
-        Self {
-            message: Message::Encoded(envelope.pae()),
-            signatures: envelope.signatures().iter().map(|one| one.signature.as_slice()).collect(),
-            payload: Payload::Envelope { payload_type, bytes },
-            signer: SignerHint::Key { hint: None },
-            log_entries: 0,
-            form: Form::Bare,
-            artifact: wire_digest(about),
-        }
-    }
-
-    fn simple_signing(layer: &'a SimpleSigning) -> Self {
-        let payload = layer.dangerous_payload();
-        Self {
-            signer: layer.material().signer_hint(),
-            log_entries: layer.material().log_entries(),
-            form: Form::LegacySignature(layer),
-            ..Self::bare(Message::Borrowed(payload), layer.signature(), WireArtifact::Blob(payload))
-        }
-    }
-
-    /// A bundle with a certificate is by its holder, whatever else the key in it belongs to.
-    fn is_certified_bundle(&self) -> bool {
-        matches!(self.form, Form::Bundle(bundle) if prove::is_certified(bundle.material()))
-    }
-
-    fn shows_more_than_the_signer(&self) -> bool {
-        match self.form {
-            Form::Bare => false,
-            Form::Bundle(bundle) => prove::shows_more_than_the_signer(bundle.material()),
-            Form::LegacySignature(layer) => !layer.material().is_empty(),
-            Form::LegacyEnvelope(_, material) => !material.is_empty(),
-        }
-    }
-
-    /// The whole in the protocol's own form.
-    fn exhibit(&self) -> Result<Exhibit<'a>, Broken> {
-        let wire = match self.form {
-            Form::Bare => None,
-            Form::Bundle(bundle) => bundle.to_wire(),
-            Form::LegacySignature(layer) => {
-                let signature = SignatureBytes::new(layer.signature().to_vec());
-                let message = sigstore_types::MessageSignature::new(signature);
-                Some(layer.material().lift(SignatureContent::MessageSignature(message))?)
-            }
-            Form::LegacyEnvelope(envelope, material) => wire_envelope(envelope)
-                .map(|envelope| material.lift(SignatureContent::DsseEnvelope(envelope)))
-                .transpose()?,
-        };
-        let wire = wire.ok_or_else(|| {
-            Broken::structure("log entries and timestamps can belong to one signature only")
-        })?;
-        Ok(Exhibit { wire, artifact: self.artifact.clone() })
-    }
-
-    fn is_by(&self, key: &PublicKey) -> bool {
-        self.signatures.iter().any(|signature| match &self.message {
-            Message::Borrowed(bytes) => key.signed(bytes, signature),
-            Message::Encoded(bytes) => key.signed(bytes, signature),
-            Message::Digest(digest) => key.signed_digest(digest, signature),
-        })
+/// Somebody who signed an envelope twice signed it once, with the better proof of the two.
+fn keep_better(signers: &mut Vec<(Signer, Proof)>, (signer, proof): (Signer, Proof)) {
+    let strength = |proof: &Proof| {
+        (proof.logs(Inclusion::Included), proof.timestamps(), proof.logs(Inclusion::Promised))
+    };
+    match signers.iter_mut().find(|(known, _)| *known == signer) {
+        Some((_, known)) if strength(known) < strength(&proof) => *known = proof,
+        Some(_) => {}
+        None => signers.push((signer, proof)),
     }
 }
 
@@ -377,22 +323,6 @@ fn read_simple_signing(layer: &SimpleSigning, wanted: &Digest) -> Result<Claim, 
         return Err(Unfit::Subject { found: vec![layer.digest().to_string()], wanted: wanted.clone() });
     }
     Ok(Claim::Signature { annotations: layer.annotations() })
-}
-
-/// A digest in the protocol's own form.
-pub(crate) fn wire_digest(digest: &Digest) -> WireArtifact<'static> {
-    // A digest is hexadecimal by construction, and of its algorithm's length.
-    let bytes = hex::decode(digest.hex()).unwrap_or_default();
-    let algorithm = match bytes.len() {
-        64 => HashAlgorithm::Sha2512,
-        48 => HashAlgorithm::Sha2384,
-        _ => HashAlgorithm::Sha2256,
-    };
-    match ArtifactDigest::new(algorithm, bytes) {
-        Ok(digest) => WireArtifact::Digest(digest),
-        // Cannot happen by the lines above; nothing has the digest of no bytes under this signature.
-        Err(_) => WireArtifact::Blob(&[]),
-    }
 }
 
 fn subjects(statement: &Statement) -> Vec<String> {

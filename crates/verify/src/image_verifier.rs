@@ -27,12 +27,13 @@ impl<S: ImageStore> ImageVerifier<S> {
     /// Verifies what `store` has with the keys that `policies` name. Keeps nothing between requests.
     pub fn new(store: S, policies: PolicySet, limits: GatherLimits) -> Self {
         let verifier = Verifier::new(policies.public_keys(), limits.documents.clone());
+        let verifier = verifier.with_witnesses(policies.witnesses());
         Self { store, policies, verifier, limits, cache: None }
     }
 
-    /// The same, trusting the authorities and logs of `trust_root`.
+    /// The same, trusting the authorities and logs of `trust_root`, if there is one.
     #[must_use]
-    pub fn with_trust_root(mut self, trust_root: Arc<TrustRoot>) -> Self {
+    pub fn with_trust_root(mut self, trust_root: impl Into<Option<Arc<TrustRoot>>>) -> Self {
         self.verifier = self.verifier.with_trust_root(trust_root);
         self
     }

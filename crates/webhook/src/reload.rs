@@ -178,11 +178,8 @@ impl Source for PolicyFiles {
         }
         let mut registry = self.registry.clone();
         registry.http.extra_roots.extend(roots);
-        let verifier = ImageVerifier::new(Stores::new(registry)?, policies, GatherLimits::default());
-        let verifier = match trust_root {
-            Some(trust_root) => verifier.with_trust_root(trust_root),
-            None => verifier,
-        };
+        let verifier = ImageVerifier::new(Stores::new(registry)?, policies, GatherLimits::default())
+            .with_trust_root(trust_root);
         self.shared.decide_by(Arc::new(verifier.with_cache(&CacheLimits::default())));
         Ok(())
     }

@@ -117,7 +117,7 @@ fn verify(args: &VerifyBundleArgs) -> anyhow::Result<Outcome> {
         (None, true) => TrustRootRef::Staging,
         (None, false) => TrustRootRef::Public,
     };
-    let keys = signers.iter().filter_map(NamedSigner::key).cloned().collect();
+    let keys = signers.iter().flat_map(NamedSigner::keys).map(|trusted| trusted.key().clone()).collect();
     let verifier = Verifier::new(keys, limits()).with_trust_root(Arc::new(reference.load()?));
     let signature = BlobSignature::parse(&read_input(&args.bundle, MAX_DOCUMENT_BYTES)?, &limits())?;
     let digest = args.artifact.parse::<Digest>().ok().filter(|_| !Path::new(&args.artifact).exists());

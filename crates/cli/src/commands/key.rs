@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
+use touchmark_oci::ImageRef;
 use touchmark_sign::{EncryptedKey, KeyFile, KeyKind, KeyReference, PrivateKey};
 use touchmark_sigstore::PublicKey;
 
@@ -14,7 +15,9 @@ use crate::files::{Readers, write_new, write_output};
 use crate::keys::{KeyRef, limits, new_password};
 use crate::outcome::Outcome;
 use crate::render::to_stdout;
+use crate::signed_by::{signed_by, to_text};
 use crate::signing_key::SigningKey;
+use crate::trust_source::TrustSource;
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
@@ -25,7 +28,7 @@ pub(crate) enum KeyCommand {
     Import(ImportArgs),
     /// Write the public half of a private key
     Public(PublicArgs),
-    /// Say what a key file holds
+    /// Say what a key file holds, and what it signed about an image
     Inspect(InspectArgs),
 }
 
@@ -93,10 +96,22 @@ pub(crate) struct PublicArgs {
 
 /// Arguments of `key inspect`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  touchmark key inspect release.pub
+  touchmark key inspect release.pub ghcr.io/acme/app:1.4
+
+With an image, what the key signed about it is verified and listed, with every time that a log or a timestamp authority proves.")]
 pub(crate) struct InspectArgs {
     /// A key file, private or public, which needs no password; or a reference to a key elsewhere
     #[arg(value_name = "KEY")]
     key: KeyReference,
+    /// An image: what the key signed about it, and when
+    #[arg(value_name = "IMAGE")]
+    image: Option<ImageRef>,
+    /// With an image: whose logs and timestamps to trust, as --trusted-root of verify
+    #[arg(long, value_name = "FILE", requires = "image", env = "TOUCHMARK_TRUSTED_ROOT")]
+    trusted_root: Option<TrustSource>,
     /// How to write it
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: ReportFormat,
@@ -183,13 +198,28 @@ async fn inspect(args: &InspectArgs, context: &Context) -> anyhow::Result<Outcom
             vec![SigningKey::open(&args.key, context).await?.public().clone()],
         ),
     };
+    let signed = match &args.image {
+        Some(_) if keys.is_empty() => {
+            return Err(Mistake::new(
+                format!("{} is encrypted, and its public half cannot be had without the password", args.key),
+                "touchmark key public --key KEY writes it to a file, which key inspect takes with the image",
+            )
+            .into());
+        }
+        Some(image) => Some(signed_by(&keys, image, args.trusted_root.as_ref(), context).await?),
+        None => None,
+    };
     let report = match args.output {
         ReportFormat::Json => {
             let keys: Vec<_> = keys
                 .iter()
                 .map(|key| json!({ "algorithm": key.algorithm().to_string(), "id": key.id().to_string(), "hint": key.id().hint() }))
                 .collect();
-            format!("{:#}\n", json!({ "schema": "touchmark.dev/key/v1", "holds": holds, "publicKeys": keys }))
+            let mut report = json!({ "schema": "touchmark.dev/key/v1", "holds": holds, "publicKeys": keys });
+            if let (Some(signed), Some(members)) = (&signed, report.as_object_mut()) {
+                members.insert("signed".to_owned(), serde_json::to_value(signed)?);
+            }
+            format!("{report:#}\n")
         }
         ReportFormat::Text => {
             let mut report = format!("{holds}\n");
@@ -201,6 +231,7 @@ async fn inspect(args: &InspectArgs, context: &Context) -> anyhow::Result<Outcom
                     key.id().hint()
                 ));
             }
+            report.push_str(&signed.as_deref().map(to_text).unwrap_or_default());
             report
         }
     };

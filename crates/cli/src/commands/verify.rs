@@ -28,6 +28,7 @@ const CONCURRENCY: usize = 8;
 Examples:
   touchmark verify --policy policies/ ghcr.io/acme/app@sha256:…
   touchmark verify --key release.pub ghcr.io/acme/app:1.4
+  touchmark verify --key awskms:///alias/release ghcr.io/acme/app:1.4
   touchmark verify --certificate-identity-regexp 'https://github.com/acme/app/.+@refs/tags/.+' \
     --certificate-oidc-issuer https://token.actions.githubusercontent.com ghcr.io/acme/app:1.4
   touchmark verify --policy release.yaml -o json ghcr.io/acme/app:1.4 | jq '.results[].decision.verdict'
@@ -60,16 +61,13 @@ type Judged = (String, anyhow::Result<Decision>);
 
 /// Decides about all images; the worst outcome is the command's.
 pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let policies = policies(&args)?;
+    let policies = policies(&args, context).await?;
     for policy in policies.policies() {
         policy.lints().iter().for_each(|lint| context.warn(&lint.to_string()));
     }
     let trust_root = args.trust.for_policies(&policies, context).await?;
-    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
-    let verifier = match trust_root {
-        Some(trust_root) => verifier.with_trust_root(trust_root),
-        None => verifier,
-    };
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default())
+        .with_trust_root(trust_root);
     let judged = {
         let _step = context.progress().step("verifying");
         let targets = targets(&args, context).await;
@@ -82,9 +80,9 @@ pub(crate) async fn run(args: VerifyArgs, context: &Context) -> anyhow::Result<O
     Ok(judged.iter().map(|(_, result)| outcome(result)).max().unwrap_or(Outcome::Undecided))
 }
 
-fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
+async fn policies(args: &VerifyArgs, context: &Context) -> anyhow::Result<PolicySet> {
     if args.policy.is_empty() {
-        let signers = args.signers.load()?;
+        let signers = args.signers.load(context).await?;
         if signers.is_empty() {
             return Err(Mistake::new(
                 "nothing to verify by",
@@ -92,13 +90,13 @@ fn policies(args: &VerifyArgs) -> anyhow::Result<PolicySet> {
             )
             .into());
         }
-        let policy = Policy::signed_by(signers, to_map(&args.annotations)).with_proof(args.trust.proof());
+        let policy = Policy::signed_by(signers, to_map(&args.annotations)).with_proof(args.trust.proof()?);
         return Ok(PolicySet::new(vec![policy])?);
     }
-    if args.trust.require.is_some() {
+    if args.trust.require.is_some() || !args.trust.witness.is_empty() {
         return Err(Mistake::new(
-            "--require beside --policy",
-            "the policy's proof says how much has to be proven",
+            "--require or --witness beside --policy",
+            "the policy's proof and witnesses say how much has to be proven",
         )
         .into());
     }

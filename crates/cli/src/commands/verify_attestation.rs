@@ -37,23 +37,19 @@ pub(crate) struct VerifyAttestationArgs {
 
 /// Decides as `verify` does, and prints the statements that satisfied.
 pub(crate) async fn run(args: VerifyAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let signers = args.signers.require()?;
-    let policy =
-        Policy::attested_by(signers.clone(), args.predicate_type.clone()).with_proof(args.trust.proof());
+    let signers = args.signers.require(context).await?;
+    let proof = args.trust.proof()?;
+    let policy = Policy::attested_by(signers.clone(), args.predicate_type.clone()).with_proof(proof.clone());
     let policies = PolicySet::new(vec![policy])?;
     let trust_root = args.trust.for_policies(&policies, context).await?;
-    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
-    let verifier = match trust_root {
-        Some(trust_root) => verifier.with_trust_root(trust_root),
-        None => verifier,
-    };
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default())
+        .with_trust_root(trust_root);
     let image = context.stores().resolve(&args.image).await?;
     let (decision, findings) = verifier.decide_with_findings(&image).await?;
     if decision.verdict() == Verdict::Deny {
         to_stderr(decision::to_text(&decision, context.stderr_style()).trim_end());
         return Ok(Outcome::Denied);
     }
-    let proof = args.trust.proof();
     let counts = |finding: &Finding| {
         let by_signer = signers.iter().any(|signer| signer.is(finding.claim.signer()));
         by_signer && proof.is_met(finding.claim.signer(), finding.claim.proof())

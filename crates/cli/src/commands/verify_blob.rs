@@ -49,7 +49,7 @@ pub(crate) struct VerifyBlobArgs {
 /// Verifies the signature over the file.
 pub(crate) async fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Result<Outcome> {
     refuse_stdin_twice(args)?;
-    let signers = args.signers.require()?;
+    let signers = args.signers.require(context).await?;
     let signature = read_signature(args)?;
     let verifier = args.trust.verifier(&signers, context).await?;
     let verified = match args.file.parse::<Digest>() {
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: &VerifyBlobArgs, context: &Context) -> anyhow::Res
             verifier.verify_blob(Artifact::Bytes(&artifact), &signature)
         }
     };
-    let result = accept(verified, &signers, &args.trust.proof());
+    let result = accept(verified, &signers, &args.trust.proof()?);
     let text = match args.output {
         ReportFormat::Json => to_json(&args.file, &result),
         ReportFormat::Text => to_text(&args.file, &result, context),

@@ -43,7 +43,7 @@ pub(crate) struct VerifyBlobAttestationArgs {
 
 /// Verifies the attestation, and prints its statement.
 pub(crate) async fn run(args: &VerifyBlobAttestationArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let signers = args.signers.require()?;
+    let signers = args.signers.require(context).await?;
     let bytes = read_input(&args.bundle, MAX_DOCUMENT_BYTES)?;
     let bundle = Bundle::parse(&bytes, &limits())
         .with_context(|| format!("cannot use the bundle {}", args.bundle.display()))?;
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: &VerifyBlobAttestationArgs, context: &Context) -> 
         Err(_) => Digest::of(&read_input(args.file.as_ref(), MAX_BLOB_BYTES)?),
     };
     let verified = args.trust.verifier(&signers, context).await?.verify_blob_attestation(&digest, &bundle);
-    let accepted = match accept(verified, &signers, &args.trust.proof()) {
+    let accepted = match accept(verified, &signers, &args.trust.proof()?) {
         Ok(accepted) => accepted,
         Err(refusal) => return Ok(deny(&args.file, &told(&refusal), context)),
     };

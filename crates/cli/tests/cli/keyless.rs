@@ -18,7 +18,7 @@ struct Scene {
 impl Scene {
     fn new(rekor_version: u32) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let options = Options { clock: Clock::system(), ..Options::at(Clock::system()) };
+        let options = Options { clock: Clock::system(), witnesses: 2, ..Options::at(Clock::system()) };
         let sigstore = runtime.block_on(Sigstore::start(options));
         let stage = Stage::with_image();
         stage.write("trusted_root.json", &sigstore.trusted_root());
@@ -90,6 +90,28 @@ fn more_proof_can_be_asked_for_than_was_shown() {
         let denied = scene.verify(&["verify", "--require", too_much, IMAGE], SUBJECT).denied();
         assert!(denied.stdout.contains("signature-proof-too-weak"), "{}", denied.stdout);
     }
+}
+
+#[test]
+fn witnesses_count_when_their_keys_are_named() {
+    let scene = Scene::new(2);
+    scene.sign(&["sign", IMAGE]).ok();
+    let keys = scene.sigstore.witness_keys();
+    let [one, two] = [keys[0].as_str(), keys[1].as_str()];
+    let both = ["verify", "--require", "witness=2", "--witness", one, "--witness", two, IMAGE];
+    scene.verify(&both, SUBJECT).ok();
+    // The same key twice is one, which cannot be two.
+    let twice = ["verify", "--require", "witness=2", "--witness", one, "--witness", one, IMAGE];
+    assert!(scene.verify(&twice, SUBJECT).undecided().stderr.contains("1 more witnesses"));
+    scene.verify(&["verify", "--require", "witness", IMAGE], SUBJECT).undecided();
+    scene.verify(&["verify", "--witness", "nobody", IMAGE], SUBJECT).undecided();
+    let other =
+        scene.runtime.block_on(Sigstore::start(Options { witnesses: 1, ..Options::at(Clock::system()) }));
+    let strange = other.witness_keys();
+    let stranger = ["verify", "--require", "witness", "--witness", strange[0].as_str(), IMAGE];
+    let denied = scene.verify(&stranger, SUBJECT).denied();
+    assert!(denied.stdout.contains("signature-proof-too-weak"), "{}", denied.stdout);
+    assert!(denied.stdout.contains("1 known witness"), "{}", denied.stdout);
 }
 
 #[test]

@@ -67,3 +67,77 @@ fn a_key_may_come_from_the_environment() {
     stage.run_with(&["sign", "--key", "env://KEY", "oci:image:app"], &[("KEY", &key)]).ok();
     stage.run_with(&["verify", "--key", "env://PUB", "oci:image:app"], &[("PUB", &public)]).ok();
 }
+
+/// A key management service that answers everything with one document, as HashiCorp Vault does about a transit key.
+fn vault(public_key: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let data = serde_json::json!({
+        "type": "ecdsa-p256", "latest_version": 1, "keys": {"1": {"public_key": public_key}},
+    });
+    let body = serde_json::json!({ "data": data }).to_string();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_key_elsewhere_verifies_by_its_public_half() {
+    let stage = Stage::with_image();
+    stage.write("file", "content");
+    stage.write("predicate.json", "{}");
+    stage.run(&["sign", "--key", "release.key", "oci:image:app"]).ok();
+    stage.run(&["sign-blob", "--key", "release.key", "--bundle", "b.json", "file"]).ok();
+    let attest =
+        ["attest", "--key", "release.key", "--type", "https://a.example/t", "--predicate", "predicate.json"];
+    stage.run(&[&attest[..], &["oci:image:app"]].concat()).ok();
+    let key = |name: &str| String::from_utf8(stage.read(name)).unwrap();
+    let (ours, theirs) = (vault(&key("release.pub")), vault(&key("other.pub")));
+    for command in [
+        ["verify", "oci:image:app"].as_slice(),
+        &["verify-attestation", "--type", "https://a.example/t", "oci:image:app"],
+        &["verify-blob", "--bundle", "b.json", "file"],
+    ] {
+        let run = |url: &str| {
+            let variables = [("VAULT_ADDR", url), ("VAULT_TOKEN", "t")];
+            stage.run_with(&[command, &["--key", "hashivault://release"]].concat(), &variables)
+        };
+        run(&ours).ok();
+        run(&theirs).denied();
+        run("http://127.0.0.1:9").undecided();
+    }
+}
+
+#[test]
+fn what_a_key_signed_about_an_image_is_listed_with_what_dates_it() {
+    let stage = Stage::with_image();
+    stage.write("predicate.json", "{}");
+    stage.run(&["sign", "--key", "release.key", "oci:image:app"]).ok();
+    let attest =
+        ["attest", "--key", "release.key", "--type", "https://a.example/t", "--predicate", "predicate.json"];
+    stage.run(&[&attest[..], &["oci:image:app"]].concat()).ok();
+    stage.run(&["sign", "--key", "other.key", "oci:image:app"]).ok();
+    let inspected = stage.run(&["key", "inspect", "-o", "json", "release.pub", "oci:image:app"]).ok().json();
+    assert_follows("key.v1.json", &inspected);
+    let kinds: Vec<_> =
+        inspected["signed"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    assert_eq!(kinds.len(), 2);
+    assert!(kinds.contains(&"signature".into()) && kinds.contains(&"attestation".into()));
+    assert_eq!(inspected["signed"][0]["times"], serde_json::json!([]));
+    let text = stage.run(&["key", "inspect", "release.pub", "oci:image:app"]).ok().stdout;
+    assert!(text.contains("not proven") && text.contains("https://a.example/t"), "{text}");
+    stage.run(&["key", "generate", "--output-key-prefix", "unused"]).ok();
+    let nothing = stage.run(&["key", "inspect", "unused.pub", "oci:image:app"]).ok().stdout;
+    assert!(nothing.contains("signed nothing"), "{nothing}");
+    let encrypted = stage.run(&["key", "inspect", "release.key", "oci:image:app"]).undecided();
+    assert!(encrypted.stderr.contains("touchmark key public"), "{}", encrypted.stderr);
+}

@@ -16,7 +16,7 @@ use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Validity;
 
 use super::certificates::{
-    CODE_SIGNING, Certified, Subject, certificate_pem, extension, key_in_pem, raw_extension,
+    CODE_SIGNING, Certified, Subject, certificate_pem, extension, key_in_pem, pem, raw_extension,
     signer_extensions, validity,
 };
 use super::ct_log::CtLog;
@@ -82,6 +82,29 @@ pub(super) fn configuration(issuer: &str) -> Value {
         "challengeClaim": "sub",
         "spiffeTrustDomain": "",
     }]})
+}
+
+/// What cosign 1 and 2 ask for, as a request of version 2: a key in PEM or DER and the proof beside it, or a signing request
+/// ([its API, version 1](https://github.com/sigstore/fulcio/blob/v1.8.0/fulcio_legacy.proto)).
+pub(super) fn request_of_version_1(request: &Value) -> Result<Value, Refusal> {
+    if let Some(signed) = request.get("certificateSigningRequest").filter(|signed| signed.is_string()) {
+        return Ok(json!({"certificateSigningRequest": signed}));
+    }
+    let content = text(request, "/publicKey/content")?;
+    let bytes = STANDARD.decode(content).map_err(|_| Refusal::bad_request("The public key is not base64"))?;
+    let key = match String::from_utf8(bytes) {
+        Ok(written) => written,
+        Err(error) => pem("PUBLIC KEY", error.as_bytes())?,
+    };
+    let proof = text(request, "/signedEmailAddress")?;
+    Ok(json!({"publicKeyRequest": {"publicKey": {"content": key}, "proofOfPossession": proof}}))
+}
+
+/// The chain alone, in PEM.
+pub(super) fn answer_of_version_1(chain: &Value) -> String {
+    let chains = chain.as_object().into_iter().flat_map(|kinds| kinds.values());
+    let certificates = chains.filter_map(|chain| chain.pointer("/chain/certificates")?.as_array()).flatten();
+    certificates.filter_map(Value::as_str).collect()
 }
 
 /// The key of a request, which its sender has: it signed the token's holder, or the whole of a signing request.

@@ -64,6 +64,11 @@ impl Log {
         Ok(log)
     }
 
+    /// The public keys of its witnesses.
+    pub(super) fn witness_keys(&self) -> Vec<String> {
+        self.witnesses.iter().map(Witness::verifier_key).collect()
+    }
+
     /// The index of an entry that is there already.
     pub(super) fn find(&self, entry: &[u8]) -> Option<usize> {
         self.entries.iter().position(|known| known == entry)

@@ -193,6 +193,11 @@ impl Sigstore {
         self.state.signing_config(rekor)
     }
 
+    /// The public keys of the witnesses of Rekor v2, `NAME+HASH+KEY`.
+    pub fn witness_keys(&self) -> Vec<String> {
+        lock(&self.state.parts).rekor_v2.log.witness_keys()
+    }
+
     /// Signs timestamp, snapshot and targets of the TUF repository anew, as of now.
     pub fn publish_tuf(&self) {
         lock(&self.state.parts).tuf.publish(self.state.clock.now());

@@ -123,6 +123,8 @@ fn canonical_body(request: &Value) -> Result<Value, Refusal> {
     match (text(request, "/kind")?, text(request, "/apiVersion")?) {
         ("hashedrekord", "0.0.1") => hashedrekord(request),
         ("dsse", "0.0.1") => dsse(request),
+        ("intoto", "0.0.1") => intoto_v001(request),
+        ("intoto", "0.0.2") => intoto_v002(request),
         (kind, version) => Err(Refusal::bad_request(format!("no entries of kind {kind} {version} here"))),
     }
 }
@@ -146,24 +148,96 @@ fn hashedrekord(request: &Value) -> Result<Value, Refusal> {
 
 fn dsse(request: &Value) -> Result<Value, Refusal> {
     let written = text(request, "/spec/proposedContent/envelope")?;
-    let verifier = text(request, "/spec/proposedContent/verifiers/0")?;
-    let envelope: Value =
-        serde_json::from_str(written).map_err(|_| Refusal::bad_request("the envelope is not JSON"))?;
+    let verifiers = list(request, "/spec/proposedContent/verifiers");
+    let envelope: Value = envelope(written)?;
     let payload = base64(text(&envelope, "/payload")?)?;
-    let signature = text(&envelope, "/signatures/0/sig")?;
     let signed = pre_authentication_encoding(text(&envelope, "/payloadType")?, &payload);
-    check(&verifier_key(verifier)?, &signed, &base64(signature)?)
-        .map_err(|_| Refusal::bad_request("could not verify envelope"))?;
-    let hash = |bytes: &[u8]| json!({"algorithm": "sha256", "value": hex::encode(sha256(&[bytes]))});
+    let by = |signature: &Value| {
+        let signature = text(signature, "/sig")?;
+        let bytes = base64(signature)?;
+        let made = |verifier: &&Value| {
+            let key = verifier.as_str().map(verifier_key);
+            key.is_some_and(|key| key.is_ok_and(|key| check(&key, &signed, &bytes).is_ok()))
+        };
+        let verifier = verifiers.iter().find(made).ok_or_else(not_verified)?;
+        Ok(json!({"signature": signature, "verifier": verifier}))
+    };
+    let signatures = list(&envelope, "/signatures").iter().map(by).collect::<Result<Vec<_>, Refusal>>()?;
     Ok(json!({
         "apiVersion": "0.0.1",
         "kind": "dsse",
         "spec": {
             "envelopeHash": hash(written.as_bytes()),
             "payloadHash": hash(&payload),
-            "signatures": [{"signature": signature, "verifier": verifier}],
+            "signatures": signatures,
         },
     }))
+}
+
+/// Keeps the digest of the envelope, and none of its signatures.
+fn intoto_v001(request: &Value) -> Result<Value, Refusal> {
+    let written = text(request, "/spec/content/envelope")?;
+    let verifier = text(request, "/spec/publicKey")?;
+    let envelope = envelope(written)?;
+    let payload = base64(text(&envelope, "/payload")?)?;
+    let signed = pre_authentication_encoding(text(&envelope, "/payloadType")?, &payload);
+    let key = verifier_key(verifier)?;
+    let made = |signature: &Value| {
+        let signature = text(signature, "/sig").and_then(base64);
+        signature.is_ok_and(|signature| check(&key, &signed, &signature).is_ok())
+    };
+    if !list(&envelope, "/signatures").iter().any(made) {
+        return Err(not_verified());
+    }
+    Ok(json!({
+        "apiVersion": "0.0.1",
+        "kind": "intoto",
+        "spec": {
+            "content": {"hash": hash(written.as_bytes()), "payloadHash": hash(&payload)},
+            "publicKey": verifier,
+        },
+    }))
+}
+
+/// Takes payload and signatures in base64 twice, as its clients send them.
+fn intoto_v002(request: &Value) -> Result<Value, Refusal> {
+    let envelope = request.pointer("/spec/content/envelope").unwrap_or(&Value::Null);
+    let twice = |encoded: &str| {
+        let once = String::from_utf8(base64(encoded)?).map_err(|_| Refusal::bad_request("not base64"))?;
+        base64(&once)
+    };
+    let payload_type = text(envelope, "/payloadType")?;
+    let payload = twice(text(envelope, "/payload")?)?;
+    let signed = pre_authentication_encoding(payload_type, &payload);
+    for signature in list(envelope, "/signatures") {
+        let key = verifier_key(text(signature, "/publicKey")?)?;
+        check(&key, &signed, &twice(text(signature, "/sig")?)?).map_err(|_| not_verified())?;
+    }
+    Ok(json!({
+        "apiVersion": "0.0.2",
+        "kind": "intoto",
+        "spec": {"content": {
+            "envelope": {"payloadType": payload_type, "signatures": list(envelope, "/signatures")},
+            "hash": hash(envelope.to_string().as_bytes()),
+            "payloadHash": hash(&payload),
+        }},
+    }))
+}
+
+fn envelope(written: &str) -> Result<Value, Refusal> {
+    serde_json::from_str(written).map_err(|_| Refusal::bad_request("the envelope is not JSON"))
+}
+
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn hash(bytes: &[u8]) -> Value {
+    json!({"algorithm": "sha256", "value": hex::encode(sha256(&[bytes]))})
+}
+
+fn not_verified() -> Refusal {
+    Refusal::bad_request("could not verify envelope")
 }
 
 fn verifier_key(content: &str) -> Result<SubjectPublicKeyInfoOwned, Refusal> {

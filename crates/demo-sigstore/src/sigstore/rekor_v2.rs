@@ -13,7 +13,7 @@ use super::json::{canonical, text};
 use super::keys::{check, check_digest};
 use super::log::Log;
 use super::merkle::sha256;
-use super::rekor_v1::{base64, pre_authentication_encoding};
+use super::rekor_v1::{base64, list, pre_authentication_encoding};
 use super::witness::Witness;
 use super::{Misbehaviour, Refusal};
 
@@ -115,17 +115,24 @@ fn hashedrekord(request: &Value) -> Result<Value, Refusal> {
 
 fn dsse(request: &Value) -> Result<Value, Refusal> {
     let payload = base64(text(request, "/envelope/payload")?)?;
-    let signature = text(request, "/envelope/signatures/0/sig")?;
-    let verifier = request.pointer("/verifiers/0").unwrap_or(&Value::Null);
     let signed = pre_authentication_encoding(text(request, "/envelope/payloadType")?, &payload);
-    check(&verifier_key(verifier)?, &signed, &base64(signature)?)
-        .map_err(|_| Refusal::bad_request("verifying signature"))?;
+    let verifiers = list(request, "/verifiers");
+    let by = |signature: &Value| {
+        let signature = text(signature, "/sig")?;
+        let bytes = base64(signature)?;
+        let made =
+            |verifier: &&Value| verifier_key(verifier).is_ok_and(|key| check(&key, &signed, &bytes).is_ok());
+        let verifier = verifiers.iter().find(made);
+        let verifier = verifier.ok_or_else(|| Refusal::bad_request("verifying signature"))?;
+        Ok(json!({"content": signature, "verifier": verifier}))
+    };
+    let signatures = list(request, "/envelope/signatures").iter().map(by);
     Ok(json!({
         "apiVersion": "0.0.2",
         "kind": "dsse",
         "spec": {"dsseV002": {
             "payloadHash": {"algorithm": "SHA2_256", "digest": STANDARD.encode(sha256(&[&payload]))},
-            "signatures": [{"content": signature, "verifier": verifier}],
+            "signatures": signatures.collect::<Result<Vec<_>, Refusal>>()?,
         }},
     }))
 }

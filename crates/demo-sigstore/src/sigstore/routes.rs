@@ -66,7 +66,15 @@ impl Shared {
                 login::token(logins, issuer, &self.url, body, now, bad)
             }
             ("GET", "/keys") => Ok(answer_json(200, &parts.issuer.keys())),
-            ("POST", "/api/v2/signingCert") => self.signing_certificate(&parts, asked, bad),
+            ("POST", "/api/v2/signingCert") => {
+                Ok(answer_json(200, &self.signing_certificate(&parts, asked, &parse(body)?, bad)?))
+            }
+            ("POST", "/api/v1/signingCert") => {
+                let request = fulcio::request_of_version_1(&parse(body)?)?;
+                let chain = self.signing_certificate(&parts, asked, &request, bad)?;
+                let kind = ("content-type", "application/pem-certificate-chain".to_owned());
+                Ok(respond(201, &[kind], fulcio::answer_of_version_1(&chain)))
+            }
             ("GET", "/api/v2/trustBundle") => Ok(answer_json(200, &parts.fulcio.trust_bundle()?)),
             ("GET", "/api/v2/configuration") => Ok(answer_json(200, &fulcio::configuration(&self.url))),
             ("POST", "/api/v1/log/entries") => Ok(logged(parts.rekor_v1.add(&parse(body)?, now, bad)?)),
@@ -118,18 +126,17 @@ impl Shared {
         &self,
         parts: &Parts,
         asked: &Asked,
+        request: &Value,
         bad: &Misbehaviour,
-    ) -> Result<Answer, Refusal> {
-        let request = parse(&asked.body)?;
+    ) -> Result<Value, Refusal> {
         let now = self.clock.now();
         let header = asked.headers.get("authorization").and_then(|header| header.to_str().ok());
         let token = match header.and_then(|header| header.strip_prefix("Bearer ")) {
             Some(token) => token,
-            None => text(&request, "/credentials/oidcIdentityToken")?,
+            None => text(request, "/credentials/oidcIdentityToken")?,
         };
         let claims = parts.issuer.claims(&self.url, token, now)?;
-        let chain = parts.fulcio.signing_certificate(&request, &claims, &parts.ct_log, now, bad)?;
-        Ok(answer_json(200, &chain))
+        parts.fulcio.signing_certificate(request, &claims, &parts.ct_log, now, bad)
     }
 }
 
