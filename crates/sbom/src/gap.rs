@@ -126,6 +126,10 @@ pub enum GapReason {
     /// A layer that was not scanned.
     #[error("layer was not scanned")]
     LayerNotScanned,
+    /// [`Limits::max_history_bytes`](crate::Limits::max_history_bytes) is used up: which layers brought, changed and removed packages
+    /// is not told.
+    #[error("databases of so many layers are too much to compare")]
+    HistoryTooLong,
     /// Gaps of one kind past the first hundred, counted.
     #[error("{count} more gaps like those before")]
     More {

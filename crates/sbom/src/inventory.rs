@@ -6,7 +6,9 @@ use std::fmt;
 use serde::Serialize;
 use touchmark_oci::{Digest, ImageName, Platform};
 
-use crate::{BaseImage, Distribution, Ecosystem, Gap, LayerScan, Limits, Package, RemovedPackage, assemble};
+use crate::{
+    Assembly, BaseImage, Distribution, Ecosystem, Gap, LayerScan, Limits, Package, RemovedPackage, assemble,
+};
 
 /// What an image or a directory contains. One connected graph: every package can be reached from [`Element::Subject`].
 ///
@@ -26,12 +28,25 @@ pub struct Inventory {
 impl Inventory {
     /// The inventory of an image from the scans of its layers, lowest first.
     pub fn from_layers(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Self {
-        assemble::inventory(subject, layers, limits)
+        let mut assembly = Assembly::new(limits);
+        layers.into_iter().for_each(|layer| assembly.add(layer));
+        assembly.finish(subject)
     }
 
     /// The inventory of a directory from its scan ([`scan_directory`](crate::scan_directory)).
     pub fn from_directory(subject: Subject, scan: LayerScan, limits: &Limits) -> Self {
-        assemble::inventory(subject, vec![scan], limits)
+        assemble::directory(subject, scan, limits)
+    }
+
+    /// Says which image this one was built on, and marks the packages that come from it unchanged.
+    #[must_use]
+    pub fn with_base(mut self, base: BaseImage) -> Self {
+        for history in self.packages.values_mut().filter_map(|package| package.history.as_mut()) {
+            let last = history.changed.last().copied().unwrap_or(history.introduced);
+            history.in_base = last < base.layers;
+        }
+        self.base = Some(base);
+        self
     }
 
     /// What was scanned.

@@ -2,6 +2,7 @@
 
 mod archive;
 mod assemble;
+mod base;
 mod catalog;
 mod changes;
 pub mod cyclonedx;
@@ -11,6 +12,7 @@ mod document;
 mod ecosystem;
 mod executable;
 mod gap;
+mod history;
 mod inventory;
 pub mod json;
 mod license;
@@ -25,6 +27,7 @@ pub mod spdx;
 mod stanza;
 mod stream;
 
+pub use assemble::Assembly;
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;

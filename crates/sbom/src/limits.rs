@@ -28,6 +28,9 @@ pub struct Limits {
     pub max_section_bytes: usize,
     /// Bytes kept of one layer; what comes after is a gap.
     pub max_kept_bytes: u64,
+    /// Bytes of databases and manifests read again to learn which layer brought what; after them the history is a gap. 1 GiB: the
+    /// databases of hundreds of layers, or ten times all that the limits let one layer keep.
+    pub max_history_bytes: u64,
     /// Symbolic links followed for one path. Linux stops at 40 too (`MAXSYMLINKS`).
     pub max_symlinks: usize,
     /// Packages that one file may bring, and gaps that are listed one by one.
@@ -47,6 +50,7 @@ impl Default for Limits {
             max_file_bytes: 32 << 20,
             max_section_bytes: 8 << 20,
             max_kept_bytes: 96 << 20,
+            max_history_bytes: 1 << 30,
             max_symlinks: 40,
             max_packages_per_file: 100_000,
         }

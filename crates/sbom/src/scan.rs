@@ -40,6 +40,16 @@ pub(crate) enum KeptContent {
     Executable(Arc<Executable>),
 }
 
+impl KeptContent {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Executable(found) => found.bytes(),
+        }
+    }
+}
+
 impl LayerScan {
     /// Stands for a layer that could not be scanned; the inventory will say so.
     pub fn not_scanned(diff_id: Option<Digest>) -> Self {

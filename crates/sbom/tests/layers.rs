@@ -2,71 +2,19 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::io::{self, Read, Write};
 
-use tar::{Builder, EntryType, Header};
+use support::{Layer, inventory};
+use tar::{EntryType, Header};
 use touchmark_oci::{Digest, ImageName};
 use touchmark_sbom::{
     Compression, Gap, GapReason, ImageSubject, Inventory, LayerScan, Limits, ScanError, Subject, scan_layer,
 };
 
-/// A layer in the making.
-struct Layer(Builder<Vec<u8>>);
-
-impl Layer {
-    fn new() -> Self {
-        Self(Builder::new(Vec::new()))
-    }
-
-    fn entry(mut self, kind: EntryType, path: &str, link: &str, content: &[u8]) -> Self {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(0o644);
-        header.set_size(content.len() as u64);
-        // Written straight into the fields, because the writer refuses names that attack readers.
-        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        header.set_cksum();
-        self.0.append(&header, content).unwrap();
-        self
-    }
-
-    fn file(self, path: &str, content: &[u8]) -> Self {
-        self.entry(EntryType::Regular, path, "", content)
-    }
-
-    fn package(self, directory: &str, version: &str) -> Self {
-        let name = directory.rsplit('/').next().unwrap();
-        let manifest = format!(r#"{{"name":"{name}","version":"{version}"}}"#);
-        self.file(&format!("{directory}/package.json"), manifest.as_bytes())
-    }
-
-    fn symlink(self, path: &str, target: &str) -> Self {
-        self.entry(EntryType::Symlink, path, target, b"")
-    }
-
-    fn hardlink(self, path: &str, target: &str) -> Self {
-        self.entry(EntryType::Link, path, target, b"")
-    }
-
-    fn directory(self, path: &str) -> Self {
-        self.entry(EntryType::Directory, path, "", b"")
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().unwrap()
-    }
-}
-
 fn scan_with(bytes: &[u8], limits: &Limits) -> Result<LayerScan, ScanError> {
     scan_layer(bytes, Compression::Detect, None, limits)
-}
-
-fn inventory(layers: Vec<Layer>) -> Inventory {
-    let limits = Limits::default();
-    let scans = layers.into_iter().map(|layer| scan_with(&layer.bytes(), &limits).unwrap()).collect();
-    let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
-    Inventory::from_layers(Subject::Image(subject), scans, &limits)
 }
 
 /// `name@version` of every package.
@@ -89,10 +37,11 @@ fn an_upper_file_replaces_a_lower_one() {
 }
 
 #[test]
-fn a_package_names_the_layer_of_its_file() {
+fn a_package_names_the_layer_that_brought_it_and_evidence_that_of_its_file() {
     let found = inventory(vec![base(), Layer::new().package("app/node_modules/a", "2")]);
-    let layer = |name: &str| found.packages().find(|package| package.name == name).unwrap().layer();
-    assert_eq!((layer("a"), layer("b")), (Some(1), Some(0)));
+    let named = |name: &str| found.packages().find(|package| package.name == name).unwrap();
+    assert_eq!((named("a").layer(), named("b").layer()), (Some(0), Some(0)));
+    assert_eq!((named("a").evidence[0].layer, named("b").evidence[0].layer), (Some(1), Some(0)));
 }
 
 #[test]

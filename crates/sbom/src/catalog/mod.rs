@@ -12,6 +12,7 @@ mod npm;
 mod python;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use crate::executable::Executable;
 use crate::rootfs::{RootFile, Rootfs};
@@ -55,6 +56,13 @@ impl Interest {
     pub(crate) const EXECUTABLE: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
+    /// Stands for executables where bits are told.
+    const EXECUTABLES: u64 = 1 << 62;
+
+    /// The bits of those who read the file.
+    pub(crate) fn bits(self) -> u64 {
+        if self == Self::EXECUTABLE { Self::EXECUTABLES } else { self.0 }
+    }
 }
 
 /// Which catalogers want the file at this clean path whole, in a directory or in an image.
@@ -68,14 +76,48 @@ pub(crate) fn interest(path: &str, is_directory: bool) -> Option<Interest> {
     (bits != 0).then_some(Interest(bits))
 }
 
-/// Runs all catalogers over the merged view.
-pub(crate) fn run(root: &Rootfs, distribution: Option<&Distribution>, limits: &Limits) -> Findings {
+/// How many catalogers there are.
+pub(crate) fn count() -> usize {
+    CATALOGERS.len()
+}
+
+/// The bit of the files that the cataloger of this number asks for.
+pub(crate) fn own_bit(index: usize) -> u64 {
+    1 << index
+}
+
+/// One cataloger's run over the merged view.
+pub(crate) struct Run {
+    pub(crate) found: Findings,
+    /// The bits of the files that it looked at.
+    pub(crate) uses: u64,
+}
+
+/// Runs the cataloger of this number.
+pub(crate) fn run_one(
+    index: usize,
+    root: &Rootfs,
+    distribution: Option<&Distribution>,
+    limits: &Limits,
+) -> Run {
     let mut found = Findings::new(limits);
-    for (index, cataloger) in CATALOGERS.iter().enumerate() {
-        let files = Files { root, distribution, bit: 1 << index };
+    let files = Files { root, distribution, bit: own_bit(index), uses: Cell::new(0) };
+    if let Some(cataloger) = CATALOGERS.get(index) {
         cataloger.catalog(&files, &mut found);
     }
-    found
+    Run { found, uses: files.uses.get() }
+}
+
+/// Bytes of the files with each bit.
+pub(crate) fn bytes_by_bit(root: &Rootfs) -> [u64; 64] {
+    let mut bytes = [0; 64];
+    for (_, file) in root.files() {
+        let (bits, size) = (file.kept.interest.bits(), file.kept.content.bytes());
+        for (_, sum) in bytes.iter_mut().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0) {
+            *sum += size;
+        }
+    }
+    bytes
 }
 
 /// The kept files, as one cataloger sees them.
@@ -83,6 +125,8 @@ pub(crate) struct Files<'a> {
     root: &'a Rootfs,
     pub(crate) distribution: Option<&'a Distribution>,
     bit: u64,
+    /// The bits of the files that were looked at.
+    uses: Cell<u64>,
 }
 
 impl<'a> Files<'a> {
@@ -97,6 +141,7 @@ impl<'a> Files<'a> {
     pub(crate) fn executables(
         &self,
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
+        self.uses.set(self.uses.get() | Interest::EXECUTABLES);
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
             KeptContent::Bytes(_) => None,
@@ -106,6 +151,7 @@ impl<'a> Files<'a> {
     /// The file at a path, following links, with the path that it really has.
     pub(crate) fn at(&self, path: &str) -> Option<(String, &'a RootFile, &'a [u8])> {
         let (real, file) = self.root.file(path).ok()??;
+        self.uses.set(self.uses.get() | file.kept.interest.bits());
         let bytes = file.bytes()?;
         Some((real, file, bytes))
     }
@@ -142,13 +188,20 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             packages: Vec::new(),
             edges: Vec::new(),
             gaps: Vec::new(),
             max_packages_per_file: limits.max_packages_per_file,
         }
+    }
+
+    /// Adds what another run found.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.packages.append(&mut other.packages);
+        self.edges.append(&mut other.edges);
+        self.gaps.append(&mut other.gaps);
     }
 
     pub(crate) fn gap(&mut self, path: &str, reason: GapReason) {
@@ -229,7 +282,11 @@ pub(crate) mod testing {
         let (root, gaps) = Rootfs::merge(vec![scanner.scan], &limits);
         assert_eq!(gaps, []);
         let distribution = Distribution::parse("ID=debian\nVERSION_ID=12\n");
-        run(&root, distribution.as_ref(), &limits)
+        let mut found = Findings::new(&limits);
+        for index in 0..count() {
+            found.append(run_one(index, &root, distribution.as_ref(), &limits).found);
+        }
+        found
     }
 
     impl Findings {
