@@ -6,6 +6,7 @@ mod accept;
 mod annotations;
 mod arguments;
 mod attach;
+mod base_image;
 mod checkout;
 mod commands;
 mod context;
@@ -14,6 +15,7 @@ mod failure;
 mod files;
 mod keys;
 mod outcome;
+mod platform;
 mod progress;
 mod render;
 mod service_spec;
@@ -21,6 +23,7 @@ mod signers;
 mod signing;
 mod source;
 mod transfer;
+mod walk;
 
 use std::process::ExitCode;
 

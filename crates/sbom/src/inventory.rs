@@ -7,7 +7,8 @@ use serde::Serialize;
 use touchmark_oci::{Digest, ImageName, Platform};
 
 use crate::{
-    Assembly, BaseImage, Distribution, Ecosystem, Gap, LayerScan, Limits, Package, RemovedPackage, assemble,
+    Assembly, BaseImage, Distribution, Ecosystem, Gap, GapReason, LayerScan, Limits, Package, RemovedPackage,
+    assemble,
 };
 
 /// What an image or a directory contains. One connected graph: every package can be reached from [`Element::Subject`].
@@ -36,6 +37,17 @@ impl Inventory {
     /// The inventory of a directory from its scan ([`scan_directory`](crate::scan_directory)).
     pub fn from_directory(subject: Subject, scan: LayerScan, limits: &Limits) -> Self {
         assemble::directory(subject, scan, limits)
+    }
+
+    /// The inventory of a single file from the scan of a directory with nothing else in it. That no packages are known to be in such a file
+    /// is a gap, not an empty inventory.
+    pub fn from_file(subject: Subject, scan: LayerScan, limits: &Limits) -> Self {
+        let is_known = !scan.kept.is_empty();
+        let mut inventory = assemble::directory(subject, scan, limits);
+        if !is_known && inventory.gaps.is_empty() {
+            inventory.gaps.push(Gap { path: None, layer: None, reason: GapReason::NotRecognised });
+        }
+        inventory
     }
 
     /// Says which image this one was built on, and marks the packages that come from it unchanged.
@@ -113,6 +125,13 @@ pub enum Subject {
         /// What to call it. Its path on some machine says nothing to others, so the caller chooses.
         name: String,
     },
+    /// A single file.
+    File {
+        /// Its name, without the directories that it lies in.
+        name: String,
+        /// Digest of its bytes.
+        digest: Digest,
+    },
 }
 
 impl Subject {
@@ -120,14 +139,15 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Image(image) => &image.name,
-            Self::Directory { name } => name,
+            Self::Directory { name } | Self::File { name, .. } => name,
         }
     }
 
-    /// The image's digest.
+    /// The image's or the file's digest.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Image(image) => Some(&image.digest),
+            Self::File { digest, .. } => Some(digest),
             Self::Directory { .. } => None,
         }
     }

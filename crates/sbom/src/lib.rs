@@ -5,6 +5,7 @@ mod assemble;
 mod base;
 mod catalog;
 mod changes;
+mod compression;
 pub mod cyclonedx;
 mod directory;
 mod distribution;
@@ -28,6 +29,7 @@ mod stanza;
 mod stream;
 
 pub use assemble::Assembly;
+pub use compression::{Compression, is_encrypted_layer, is_foreign_layer};
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;
@@ -40,4 +42,4 @@ pub use package::{
     BaseEvidence, BaseImage, Checksum, ChecksumAlgorithm, Evidence, History, IdentifiedBy, Package, Party,
     RemovedPackage, SourcePackage,
 };
-pub use scan::{Compression, LayerScan, ScanError, scan_layer};
+pub use scan::{LayerScan, ScanError, scan_layer};

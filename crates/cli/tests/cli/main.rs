@@ -4,8 +4,12 @@
 mod blobs;
 mod conformance;
 mod images;
+mod inventories;
 mod keyless;
 mod keys;
+#[path = "../bad_input/images.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the other test program uses the rest")]
+mod made;
 mod moving;
 mod policies;
 mod sboms;
