@@ -7,6 +7,7 @@ mod catalog;
 mod changes;
 mod compression;
 pub mod cyclonedx;
+mod digester;
 mod directory;
 mod distribution;
 mod document;

@@ -175,6 +175,12 @@ impl Rootfs {
     }
 
     fn remove(&mut self, real: &str) {
+        // Most entries are files that nobody asked for, in places where nothing else is.
+        let range = (Bound::Included(real), Bound::Unbounded);
+        let first = self.nodes.range::<str, _>(range).next();
+        if !first.is_some_and(|(path, _)| path.starts_with(real)) {
+            return;
+        }
         self.remove_node(real);
         self.remove_below(real);
     }
