@@ -17,6 +17,7 @@ mod keys;
 mod outcome;
 mod platform;
 mod progress;
+mod read_ahead;
 mod render;
 mod service_spec;
 mod signers;

@@ -7,7 +7,6 @@ use std::str::FromStr;
 use anyhow::{Context as _, bail};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::sync::Semaphore;
-use tokio_util::io::SyncIoBridge;
 use touchmark_oci::{Descriptor, Digest, ImageRef, PinnedRef, Platform};
 use touchmark_registry::{ImageStore as _, StoreError};
 use touchmark_sbom::{
@@ -19,6 +18,7 @@ use crate::base_image::{Built, fetch_config};
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::platform::{Chosen, Platforms, find_manifests};
+use crate::read_ahead::ReadAhead;
 use crate::walk::{scan_file, scan_tree};
 
 /// Layers scanned at the same time, on machines with as many cores. Each takes the memory of its decoder and of what it keeps.
@@ -206,7 +206,7 @@ async fn scan_one(
         }
         opened => opened?,
     };
-    let reader = SyncIoBridge::new(blob);
+    let reader = ReadAhead::new(blob);
     let scan = tokio::task::spawn_blocking(move || {
         scan_layer(reader, compression, Some(&diff_id), &Limits::default())
     });
