@@ -137,7 +137,10 @@ async fn scan_manifest(
     });
     let subject =
         ImageSubject::new(image.name(), image.digest().clone()).with_created(config.created.clone());
-    let subject = own.iter().fold(subject, |subject, platform| subject.with_platform(platform));
+    let subject = match &own {
+        Some(platform) => subject.with_platform(platform),
+        None => subject,
+    };
     let layers = manifest.layers.into_iter().zip(config.rootfs.diff_ids);
     let assembly = scan_layers(context, &image, layers).await?;
     let inventory = tokio::task::spawn_blocking(move || assembly.finish(Subject::Image(subject))).await?;

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use crate::catalog::{self, Findings};
 use crate::rootfs::Rootfs;
-use crate::{Distribution, Ecosystem, Gap, GapReason, History, Limits, Package, RemovedPackage};
+use crate::{Distribution, Ecosystem, Gap, GapReason, History, Limits, Package, Party, RemovedPackage};
 
 /// What has been installed after each layer so far.
 pub(crate) struct Timeline {
@@ -199,7 +199,7 @@ fn record(package: &Package) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&package.version, &package.architecture, &package.homepage, &package.description).hash(&mut hasher);
     package.source.as_ref().map(|source| (&source.name, &source.version)).hash(&mut hasher);
-    (package.supplier.as_ref().map(|supplier| supplier.name()), &package.checksums).hash(&mut hasher);
+    (package.supplier.as_ref().map(Party::name), &package.checksums).hash(&mut hasher);
     hasher.finish()
 }
 

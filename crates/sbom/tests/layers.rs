@@ -1,6 +1,6 @@
 //! Layers: what a container would see of them, and what ends a scan.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

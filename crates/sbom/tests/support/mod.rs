@@ -1,6 +1,12 @@
 //! Layers and images that tests make up.
 
-#![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test program uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::indexing_slicing,
+    reason = "each test program uses a part"
+)]
 
 use tar::{Builder, EntryType, Header};
 use touchmark_oci::{Digest, ImageName};
