@@ -253,6 +253,32 @@ fn what_is_too_large_or_too_long_is_a_gap() {
 }
 
 #[test]
+fn a_path_of_64_kib_is_a_gap_and_the_rest_is_read() {
+    let long = format!("{}/node_modules/b/package.json", "d/".repeat(32 << 10));
+    let gnu = Layer::new().entry(EntryType::GNULongName, "././@LongLink", "", long.as_bytes());
+    let layer = gnu.package("app/node_modules/lost", "1").package("app/node_modules/a", "1");
+    let found = inventory(vec![layer]);
+    let reason = GapReason::PathTooLong { bytes: long.len(), limit: 4096 };
+    assert!(matches!(found.gaps(), [only] if only.reason == reason), "{:?}", found.gaps());
+    assert_eq!(found.packages().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    // A link that leads to such a path is one too.
+    let to = Layer::new().entry(EntryType::GNULongLink, "././@LongLink", "", long.as_bytes());
+    let found = inventory(vec![to.symlink("app/current", "short").package("app/node_modules/a", "1")]);
+    assert!(matches!(found.gaps(), [only] if only.reason == reason), "{:?}", found.gaps());
+}
+
+#[test]
+fn whiteouts_of_the_root_and_of_what_is_not_there_do_no_harm() {
+    let tricks =
+        [".wh..", ".wh...", "a/.wh..", ".wh..wh..wh.x", "x/.wh.y", "../.wh.app", "app/../.wh.nothing"];
+    for trick in tricks {
+        let found = packages(vec![base(), Layer::new().file(trick, b"")]);
+        let is_app = trick == "../.wh.app";
+        assert_eq!(found.is_empty(), is_app, "{trick} left {found:?}");
+    }
+}
+
+#[test]
 fn a_sparse_database_is_a_gap() {
     let layer = Layer::new().entry(EntryType::GNUSparse, "var/lib/dpkg/status", "", b"");
     assert_eq!(inventory(vec![layer]).gaps()[0].reason, GapReason::Sparse);
