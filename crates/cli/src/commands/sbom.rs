@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use touchmark_attestation::{PredicateType, predicate_types};
 use touchmark_oci::ImageRef;
-use touchmark_sbom::{DocumentOptions, Inventory, Package, cyclonedx, json, spdx};
+use touchmark_sbom::{DocumentOptions, GapReason, Inventory, Package, cyclonedx, json, spdx};
 
 use crate::attach::{self, StorageFormat, report_attached};
 use crate::commands::attest::state;
@@ -218,13 +218,15 @@ fn tell_gaps(scanned: &[Scanned], context: &Context) -> usize {
     for gap in &gaps {
         context.warn(&format!("not read: {}", harmless(&gap.to_string())));
     }
-    if !gaps.is_empty() {
-        context.warn(&format!(
-            "incomplete: {} things could not be read, and packages may be missing",
-            gaps.len()
-        ));
+    let count = gaps.iter().map(|gap| match gap.reason {
+        GapReason::More { count } => count,
+        _ => 1,
+    });
+    let count = count.sum();
+    if count > 0 {
+        context.warn(&format!("incomplete: {count} things could not be read, and packages may be missing"));
     }
-    gaps.len()
+    count
 }
 
 async fn attest(
