@@ -6,6 +6,7 @@ mod accept;
 mod annotations;
 mod arguments;
 mod attach;
+mod base_image;
 mod browser;
 mod check;
 mod checkout;
@@ -17,7 +18,9 @@ mod files;
 mod identity;
 mod keys;
 mod outcome;
+mod platform;
 mod progress;
+mod read_ahead;
 mod render;
 mod service_spec;
 mod signed_by;
@@ -27,6 +30,7 @@ mod signing_key;
 mod source;
 mod transfer;
 mod trust_source;
+mod walk;
 
 use std::process::ExitCode;
 

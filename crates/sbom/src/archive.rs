@@ -8,7 +8,7 @@
 //! headers of any length in memory, and this walk must not. Two readers that disagree on where an entry ends see different
 //! packages, so a pax `size` counts for the entry that it precedes and nothing else does.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use tar::{EntryType, Header, PaxExtensions};
 
@@ -72,7 +72,7 @@ struct Extended {
     sparse: bool,
 }
 
-impl<R: Read> Archive<R> {
+impl<R: BufRead> Archive<R> {
     pub(crate) fn new(reader: R, limits: &Limits) -> Self {
         let max_extended_header_bytes = limits.max_extended_header_bytes;
         Self { reader, max_extended_header_bytes, left: 0, padding: 0, entries: 0 }
@@ -191,15 +191,16 @@ impl<R: Read> Archive<R> {
 
     fn skip_rest(&mut self) -> io::Result<()> {
         let mut rest = self.left + self.padding;
-        let mut buffer = [0; 16 << 10];
         while rest > 0 {
-            let want = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-            match self.reader.read(buffer.get_mut(..want).unwrap_or_default()) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => rest -= count as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            let available = match self.reader.fill_buf() {
+                Ok([]) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(bytes) => bytes.len(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
-            }
+            };
+            let skipped = available.min(usize::try_from(rest).unwrap_or(usize::MAX));
+            self.reader.consume(skipped);
+            rest -= skipped as u64;
         }
         (self.left, self.padding) = (0, 0);
         Ok(())
@@ -207,7 +208,7 @@ impl<R: Read> Archive<R> {
 }
 
 /// Reads the current entry's content. Bytes that the header promised and the stream lacks are an error.
-impl<R: Read> Read for Archive<R> {
+impl<R: BufRead> Read for Archive<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let want = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let count = self.reader.read(buffer.get_mut(..want).unwrap_or_default())?;
@@ -221,12 +222,15 @@ impl<R: Read> Read for Archive<R> {
 
 /// The sum of all bytes with the checksum's own field read as spaces; old writers summed signed bytes.
 fn checksum_is_right(header: &Header) -> bool {
-    let field = 148..156;
-    let bytes = || header.as_bytes().iter().enumerate();
-    let byte = |index: usize, byte: u8| if field.contains(&index) { b' ' } else { byte };
-    let unsigned: u32 = bytes().map(|(index, b)| u32::from(byte(index, *b))).sum();
-    let signed: i32 = bytes().map(|(index, b)| i32::from(byte(index, *b).cast_signed())).sum();
-    header.cksum().is_ok_and(|wanted| wanted == unsigned || i64::from(wanted) == i64::from(signed))
+    let Ok(wanted) = header.cksum() else { return false };
+    let (bytes, field) = (header.as_bytes(), &header.as_old().cksum);
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let spaces = u32::from(b' ') * field.len() as u32;
+    if sum(bytes) - sum(field) + spaces == wanted {
+        return true;
+    }
+    let signed = |bytes: &[u8]| bytes.iter().map(|byte| i64::from(byte.cast_signed())).sum::<i64>();
+    signed(bytes) - signed(field) + i64::from(spaces) == i64::from(wanted)
 }
 
 fn without_nul(mut bytes: Vec<u8>) -> Vec<u8> {

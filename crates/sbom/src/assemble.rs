@@ -3,38 +3,89 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
+use touchmark_oci::Digest;
+
 use crate::catalog::{self, Findings};
+use crate::history::Timeline;
 use crate::rootfs::Rootfs;
 use crate::{
-    Distribution, Element, Gap, GapReason, Inventory, LayerScan, Limits, Package, PackageId, Relationship,
-    RelationshipKind, Subject,
+    Distribution, Element, Gap, GapReason, History, Inventory, LayerScan, Limits, Package, PackageId,
+    Relationship, RelationshipKind, Subject,
 };
 
-pub(crate) fn inventory(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Inventory {
-    let is_image = layers.iter().all(|layer| !layer.is_directory);
-    let diff_ids =
-        if is_image { layers.iter().map(|layer| layer.diff_id.clone()).collect() } else { Vec::new() };
-    let (root, mut gaps) = Rootfs::merge(layers, limits);
-    let distribution = distribution(&root);
-    let mut found = catalog::run(&root, distribution.as_ref(), limits);
-    gaps.append(&mut found.gaps);
-    let packages = merged(std::mem::take(&mut found.packages));
-    let relationships = relationships(&packages, found, &root);
-    Inventory {
-        subject,
-        distribution,
-        layers: diff_ids,
-        packages,
-        relationships,
-        removed: Vec::new(),
-        base: None,
-        gaps: summarized(gaps),
+/// Makes an inventory of an image while its layers come in, lowest first, so that what a layer replaces is not held longer than needed.
+pub struct Assembly {
+    limits: Limits,
+    root: Rootfs,
+    layers: Vec<Option<Digest>>,
+    timeline: Timeline,
+    gaps: Vec<Gap>,
+}
+
+impl Assembly {
+    /// Nothing yet.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            root: Rootfs::new(limits),
+            layers: Vec::new(),
+            timeline: Timeline::new(limits),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// Puts a layer on top of those before.
+    pub fn add(&mut self, layer: LayerScan) {
+        let index = self.layers.len();
+        // The last layer is compared by the run that makes the inventory.
+        if let Some(before) = index.checked_sub(1) {
+            self.timeline.observe(before, self.root.take_touched(), &self.root, &self.limits);
+        }
+        self.layers.push(layer.diff_id.clone());
+        self.gaps.append(&mut self.root.add(layer, index));
+    }
+
+    /// The inventory of all layers together.
+    pub fn finish(mut self, subject: Subject) -> Inventory {
+        let layers = std::mem::take(&mut self.layers);
+        self.conclude(subject, layers, true)
+    }
+
+    fn conclude(self, subject: Subject, layers: Vec<Option<Digest>>, is_image: bool) -> Inventory {
+        let Self { limits, root, mut timeline, mut gaps, .. } = self;
+        let distribution = Distribution::of(&root);
+        let mut found = Findings::new(&limits);
+        for index in 0..catalog::count() {
+            let run = catalog::run_one(index, &root, distribution.as_ref(), &found.packages, &limits);
+            if let Some(last) = layers.len().checked_sub(1) {
+                timeline.observe_last(index, last, &run.found);
+            }
+            found.append(run.found);
+        }
+        gaps.append(&mut found.gaps);
+        let mut packages = std::mem::take(&mut found.packages);
+        let (removed, gap) = if is_image { timeline.finish(&mut packages) } else { (Vec::new(), None) };
+        gaps.extend(gap);
+        let packages = merged(packages);
+        let relationships = relationships(&packages, found, &root);
+        Inventory {
+            subject,
+            distribution,
+            layers,
+            packages,
+            relationships,
+            removed,
+            base: None,
+            gaps: summarized(gaps),
+        }
     }
 }
 
-fn distribution(root: &Rootfs) -> Option<Distribution> {
-    let found = Distribution::PATHS.iter().find_map(|path| root.file(path).ok()?);
-    found.and_then(|(_, file)| Distribution::parse(&catalog::text(file.bytes()?)))
+/// The inventory of a directory.
+pub(crate) fn directory(subject: Subject, scan: LayerScan, limits: &Limits) -> Inventory {
+    let mut assembly = Assembly::new(limits);
+    assembly.gaps = assembly.root.add(scan, 0);
+    assembly.conclude(subject, Vec::new(), false)
 }
 
 /// One package for each identifier. A package that is there several times has evidence for each place.
@@ -52,6 +103,7 @@ fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
                     .filter(|evidence| !known.evidence.contains(evidence))
                     .collect::<Vec<_>>();
                 known.evidence.extend(new);
+                known.history = together(known.history.take(), package.history);
                 known.is_application |= package.is_application;
                 known.license = known.license.take().or(package.license);
                 known.supplier = known.supplier.take().or(package.supplier);
@@ -63,6 +115,18 @@ fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
         }
     }
     by_id
+}
+
+/// A package that is at several places has been there since it came to the first of them.
+fn together(one: Option<History>, other: Option<History>) -> Option<History> {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (one, other) => return one.or(other),
+    };
+    let introduced = one.introduced.min(other.introduced);
+    let changed: BTreeSet<usize> = one.changed.into_iter().chain(other.changed).collect();
+    let changed = changed.into_iter().filter(|layer| *layer > introduced).collect();
+    Some(History { introduced, changed, in_base: false })
 }
 
 fn relationships(

@@ -229,7 +229,7 @@ impl Component {
         Self {
             kind: match subject {
                 Subject::Image(_) => "container",
-                Subject::Directory { .. } => "file",
+                Subject::Directory { .. } | Subject::File { .. } => "file",
             },
             bom_ref: Some(subject_id(subject).to_owned()),
             name: subject.name().to_owned(),

@@ -68,8 +68,14 @@ fn add(scanner: &mut Scanner<'_>, entry: DirectoryEntry<'_>) {
         DirectoryEntryKind::Symlink { target } => scanner.push(&path, Change::Symlink(&target)),
         DirectoryEntryKind::Other => scanner.push(&path, Change::Other),
         DirectoryEntryKind::Unreadable => scanner.gap(&path, GapReason::Unreadable),
+        // An executable is read whole, and a sparse file can be as large as the file system allows.
+        DirectoryEntryKind::File { size, .. } if size > scanner.limits().max_layer_bytes => {
+            let limit = scanner.limits().max_layer_bytes;
+            scanner.gap(&path, GapReason::FileTooLarge { size, limit });
+        }
         DirectoryEntryKind::File { size, open } => {
-            let content = LazyFile::Closed(Some(open));
+            // No more than was there when it was looked at: a log grows while it is read.
+            let content = LazyFile::Closed(Some(open)).take(size);
             if let Err(ArchiveError::Read(_)) = scanner.file(&path, size, content) {
                 scanner.gap(&path, GapReason::Unreadable);
             }
@@ -93,5 +99,20 @@ impl Read for LazyFile<'_> {
             Self::Open(file) => file.read(buffer),
             Self::Closed(_) => Ok(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_larger_than_any_layer_is_a_gap_and_is_not_opened() {
+        let open: FileOpener<'_> = Box::new(|| Err(io::ErrorKind::Other.into()));
+        let kind = DirectoryEntryKind::File { size: 65 << 30, open };
+        let limits = Limits::default();
+        let scan = scan_directory([DirectoryEntry { path: "core".into(), kind }], &limits).unwrap();
+        let reason = GapReason::FileTooLarge { size: 65 << 30, limit: limits.max_layer_bytes };
+        assert_eq!(scan.gaps(), [crate::Gap::at("core", reason)]);
     }
 }

@@ -3,6 +3,9 @@
 
 use serde::Serialize;
 
+use crate::catalog;
+use crate::rootfs::Rootfs;
+
 /// What `os-release` says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -26,6 +29,12 @@ pub struct Distribution {
 impl Distribution {
     /// Where the file may be; the first one wins.
     pub(crate) const PATHS: [&'static str; 2] = ["etc/os-release", "usr/lib/os-release"];
+
+    /// The one of a merged view.
+    pub(crate) fn of(root: &Rootfs) -> Option<Self> {
+        let found = Self::PATHS.iter().find_map(|path| root.file(path).ok()?);
+        found.and_then(|(_, file)| Self::parse(&catalog::text(file.bytes()?)))
+    }
 
     /// Reads the file; none if it has no usable `ID`.
     pub(crate) fn parse(text: &str) -> Option<Self> {

@@ -33,7 +33,7 @@ pub(crate) fn created(inventory: &Inventory, options: &DocumentOptions) -> Optio
     let from_option = options.source_date_epoch.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let from_image = || match inventory.subject() {
         Subject::Image(image) => image.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok()),
-        Subject::Directory { .. } => None,
+        Subject::Directory { .. } | Subject::File { .. } => None,
     };
     let time = from_option.or_else(from_image)?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
@@ -44,6 +44,7 @@ pub(crate) fn subject_id(subject: &Subject) -> &'static str {
     match subject {
         Subject::Image(_) => "image",
         Subject::Directory { .. } => "directory",
+        Subject::File { .. } => "file",
     }
 }
 

@@ -157,9 +157,22 @@ pub enum GapReason {
     /// The file could not be opened or read to its end.
     #[error("file could not be read")]
     Unreadable,
-    /// A layer that was not scanned.
+    /// A layer that is no file system.
     #[error("layer was not scanned")]
     LayerNotScanned,
+    /// A layer that only the holder of a key can read.
+    #[error("layer is encrypted")]
+    LayerEncrypted,
+    /// A layer that may not be copied, and is not where the image is.
+    #[error("layer is not distributed with the image")]
+    LayerElsewhere,
+    /// A single file that holds nothing a cataloger knows, so that nothing can be told of what is in it.
+    #[error("no kind of file that packages are read from")]
+    NotRecognised,
+    /// [`Limits::max_history_bytes`](crate::Limits::max_history_bytes) is used up: which layers brought, changed and removed packages
+    /// is not told.
+    #[error("databases of so many layers are too much to compare")]
+    HistoryTooLong,
     /// Gaps of one kind past the first hundred, counted.
     #[error("{count} more gaps like those before")]
     More {

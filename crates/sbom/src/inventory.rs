@@ -6,7 +6,10 @@ use std::fmt;
 use serde::Serialize;
 use touchmark_oci::{Digest, ImageName, Platform};
 
-use crate::{BaseImage, Distribution, Ecosystem, Gap, LayerScan, Limits, Package, RemovedPackage, assemble};
+use crate::{
+    Assembly, BaseImage, Distribution, Ecosystem, Gap, GapReason, LayerScan, Limits, Package, RemovedPackage,
+    assemble,
+};
 
 /// What an image or a directory contains. One connected graph: every package can be reached from [`Element::Subject`].
 ///
@@ -26,12 +29,36 @@ pub struct Inventory {
 impl Inventory {
     /// The inventory of an image from the scans of its layers, lowest first.
     pub fn from_layers(subject: Subject, layers: Vec<LayerScan>, limits: &Limits) -> Self {
-        assemble::inventory(subject, layers, limits)
+        let mut assembly = Assembly::new(limits);
+        layers.into_iter().for_each(|layer| assembly.add(layer));
+        assembly.finish(subject)
     }
 
     /// The inventory of a directory from its scan ([`scan_directory`](crate::scan_directory)).
     pub fn from_directory(subject: Subject, scan: LayerScan, limits: &Limits) -> Self {
-        assemble::inventory(subject, vec![scan], limits)
+        assemble::directory(subject, scan, limits)
+    }
+
+    /// The inventory of a single file from the scan of a directory with nothing else in it. That no packages are known to be in such a file
+    /// is a gap, not an empty inventory.
+    pub fn from_file(subject: Subject, scan: LayerScan, limits: &Limits) -> Self {
+        let is_known = !scan.kept.is_empty();
+        let mut inventory = assemble::directory(subject, scan, limits);
+        if !is_known && inventory.gaps.is_empty() {
+            inventory.gaps.push(Gap { path: None, layer: None, reason: GapReason::NotRecognised });
+        }
+        inventory
+    }
+
+    /// Says which image this one was built on, and marks the packages that come from it unchanged.
+    #[must_use]
+    pub fn with_base(mut self, base: BaseImage) -> Self {
+        for history in self.packages.values_mut().filter_map(|package| package.history.as_mut()) {
+            let last = history.changed.last().copied().unwrap_or(history.introduced);
+            history.in_base = last < base.layers;
+        }
+        self.base = Some(base);
+        self
     }
 
     /// What was scanned.
@@ -98,6 +125,13 @@ pub enum Subject {
         /// What to call it. Its path on some machine says nothing to others, so the caller chooses.
         name: String,
     },
+    /// A single file.
+    File {
+        /// Its name, without the directories that it lies in.
+        name: String,
+        /// Digest of its bytes.
+        digest: Digest,
+    },
 }
 
 impl Subject {
@@ -105,14 +139,15 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Image(image) => &image.name,
-            Self::Directory { name } => name,
+            Self::Directory { name } | Self::File { name, .. } => name,
         }
     }
 
-    /// The image's digest.
+    /// The image's or the file's digest.
     pub fn digest(&self) -> Option<&Digest> {
         match self {
             Self::Image(image) => Some(&image.digest),
+            Self::File { digest, .. } => Some(digest),
             Self::Directory { .. } => None,
         }
     }

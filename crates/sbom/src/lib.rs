@@ -2,15 +2,19 @@
 
 mod archive;
 mod assemble;
+mod base;
 mod catalog;
 mod changes;
+mod compression;
 pub mod cyclonedx;
+mod digester;
 mod directory;
 mod distribution;
 mod document;
 mod ecosystem;
 mod executable;
 mod gap;
+mod history;
 mod inventory;
 mod java;
 pub mod json;
@@ -30,6 +34,8 @@ mod stream;
 mod xml;
 mod zip;
 
+pub use assemble::Assembly;
+pub use compression::{Compression, is_encrypted_layer, is_foreign_layer};
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;
@@ -42,4 +48,4 @@ pub use package::{
     BaseEvidence, BaseImage, Checksum, ChecksumAlgorithm, Evidence, History, IdentifiedBy, Package, Party,
     RemovedPackage, SourcePackage,
 };
-pub use scan::{Compression, LayerScan, ScanError, scan_layer};
+pub use scan::{LayerScan, ScanError, scan_layer};

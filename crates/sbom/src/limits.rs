@@ -40,6 +40,9 @@ pub struct Limits {
     pub max_archive_depth: usize,
     /// Bytes of one manifest in an archive, uncompressed. The largest parent POMs have 200 KB.
     pub max_manifest_bytes: u64,
+    /// Bytes of databases and manifests read again to learn which layer brought what; after them the history is a gap. 1 GiB: the
+    /// databases of hundreds of layers, or ten times all that the limits let one layer keep.
+    pub max_history_bytes: u64,
     /// Symbolic links followed for one path. Linux stops at 40 too (`MAXSYMLINKS`).
     pub max_symlinks: usize,
     /// Packages that one file may bring, and gaps that are listed one by one.
@@ -64,6 +67,7 @@ impl Default for Limits {
             max_archive_expansion: 20,
             max_archive_depth: 50,
             max_manifest_bytes: 1 << 20,
+            max_history_bytes: 1 << 30,
             max_symlinks: 40,
             max_packages_per_file: 100_000,
         }

@@ -195,7 +195,7 @@ pub struct BaseImage {
     /// Its digest, where one is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// How many of the image's layers are its, counted from the lowest.
+    /// How many of the image's layers are its, counted from the lowest. 0: it is named, and which layers are its is not known.
     pub layers: usize,
     /// How it was recognised.
     pub recognised_by: BaseEvidence,

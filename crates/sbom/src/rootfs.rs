@@ -19,7 +19,13 @@ pub(crate) struct Rootfs {
     max_symlinks: usize,
     /// The directory that was resolved last, and to what: entries of one directory follow each other.
     last_directory: Option<(String, String)>,
+    /// The bits of files that came, changed or went, and the links that did, since they were last asked for.
+    touched: u64,
+    touched_links: Vec<(String, String)>,
 }
+
+/// Links of one layer that are looked behind. With more of them, everything counts as touched.
+const LINKS_LOOKED_BEHIND: usize = 4096;
 
 enum Node {
     Symlink(String),
@@ -34,16 +40,57 @@ pub(crate) struct RootFile {
 }
 
 impl Rootfs {
+    /// An empty root.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            symlinks: 0,
+            max_symlinks: limits.max_symlinks,
+            last_directory: None,
+            touched: 0,
+            touched_links: Vec::new(),
+        }
+    }
+
     /// Merges layers, lowest first. The second part is what was wrong with them.
+    #[cfg(test)]
     pub(crate) fn merge(layers: Vec<LayerScan>, limits: &Limits) -> (Self, Vec<Gap>) {
-        let nodes = BTreeMap::new();
-        let mut root = Self { nodes, symlinks: 0, max_symlinks: limits.max_symlinks, last_directory: None };
+        let mut root = Self::new(limits);
         let mut gaps = Vec::new();
         for (index, scan) in layers.into_iter().enumerate() {
-            let layer = (!scan.is_directory).then_some(index);
-            gaps.extend(root.apply(scan, layer).into_iter().map(|gap| Gap { layer, ..gap }));
+            gaps.append(&mut root.add(scan, index));
         }
         (root, gaps)
+    }
+
+    /// Puts one more layer on top, the one of this number. Returns what was wrong with it.
+    pub(crate) fn add(&mut self, scan: LayerScan, index: usize) -> Vec<Gap> {
+        let layer = (!scan.is_directory).then_some(index);
+        self.apply(scan, layer).into_iter().map(|gap| Gap { layer, ..gap }).collect()
+    }
+
+    /// The bits of the files that came, changed or went since this was last asked, by themselves or behind a link that did.
+    pub(crate) fn take_touched(&mut self) -> u64 {
+        let links = std::mem::take(&mut self.touched_links);
+        let behind = links.iter().fold(0, |bits, (link, target)| bits | self.bits_behind(link, target));
+        std::mem::take(&mut self.touched) | behind
+    }
+
+    /// The bits of what a link leads to. Looking at more than a few files costs more than taking all of them as touched.
+    fn bits_behind(&self, link: &str, target: &str) -> u64 {
+        const LOOKED_AT: usize = 64;
+        let mut from_root =
+            if target.starts_with('/') { String::new() } else { path::parent(link).to_owned() };
+        path::push(&mut from_root, target);
+        let Ok(real) = self.real_path(&from_root) else { return u64::MAX };
+        let bits = |node: &Node| match node {
+            Node::File(file) => file.kept.interest.bits(),
+            Node::Symlink(_) => 0,
+        };
+        let own = self.nodes.get(&real).map_or(0, bits);
+        let mut below = self.below(&real);
+        let looked_at = below.by_ref().take(LOOKED_AT).fold(own, |all, (_, node)| all | bits(node));
+        if below.next().is_some() { u64::MAX } else { looked_at }
     }
 
     /// Whiteouts concern lower layers only, so they come first, whatever the order of entries. So do directories, because one
@@ -116,22 +163,46 @@ impl Rootfs {
 
     fn insert(&mut self, real: &str, node: Node) {
         self.remove(real);
-        if matches!(node, Node::Symlink(_)) {
-            self.symlinks += 1;
-            self.last_directory = None;
+        match &node {
+            Node::Symlink(target) => {
+                self.symlinks += 1;
+                self.last_directory = None;
+                let target = target.clone();
+                self.touch_link(real, target);
+            }
+            Node::File(file) => self.touched |= file.kept.interest.bits(),
         }
         self.nodes.insert(real.to_owned(), node);
     }
 
     fn remove(&mut self, real: &str) {
+        // Most entries are files that nobody asked for, in places where nothing else is.
+        let range = (Bound::Included(real), Bound::Unbounded);
+        let first = self.nodes.range::<str, _>(range).next();
+        if !first.is_some_and(|(path, _)| path.starts_with(real)) {
+            return;
+        }
         self.remove_node(real);
         self.remove_below(real);
     }
 
     fn remove_node(&mut self, real: &str) {
-        if let Some(Node::Symlink(_)) = self.nodes.remove(real) {
-            self.symlinks -= 1;
-            self.last_directory = None;
+        match self.nodes.remove(real) {
+            Some(Node::Symlink(target)) => {
+                self.symlinks -= 1;
+                self.last_directory = None;
+                self.touch_link(real, target);
+            }
+            Some(Node::File(file)) => self.touched |= file.kept.interest.bits(),
+            None => {}
+        }
+    }
+
+    fn touch_link(&mut self, link: &str, target: String) {
+        if self.touched_links.len() < LINKS_LOOKED_BEHIND {
+            self.touched_links.push((link.to_owned(), target));
+        } else {
+            self.touched = u64::MAX;
         }
     }
 
@@ -242,5 +313,37 @@ impl RootFile {
     /// This file as evidence.
     pub(crate) fn evidence(&self, path: &str) -> Evidence {
         Evidence { path: path.to_owned(), layer: self.layer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::Scanner;
+
+    fn layer(limits: &Limits, fill: impl FnOnce(&mut Scanner<'_>)) -> LayerScan {
+        let mut scanner = Scanner::new(limits, false);
+        fill(&mut scanner);
+        scanner.scan
+    }
+
+    #[test]
+    fn what_came_changed_or_went_is_touched_also_behind_links() {
+        let limits = Limits::default();
+        let mut root = Rootfs::new(&limits);
+        let mut touched = |fill: &dyn Fn(&mut Scanner<'_>)| {
+            root.add(layer(&limits, fill), 0);
+            root.take_touched()
+        };
+        let manifest = "store/node_modules/a/package.json";
+        let npm = crate::catalog::interest(manifest, false).unwrap().bits();
+        let add = |scanner: &mut Scanner<'_>| scanner.file(manifest, 2, b"{}".as_slice()).unwrap();
+        assert_eq!(touched(&add), npm);
+        assert_eq!(touched(&|scanner| scanner.push("app/other", Change::Other)), 0);
+        assert_eq!(touched(&|scanner| scanner.push("app/node_modules", Change::Symlink("../store"))), npm);
+        assert_eq!(touched(&|scanner| scanner.push("app/node_modules", Change::Symlink("../empty"))), npm);
+        assert_eq!(touched(&|scanner| scanner.push("app/node_modules", Change::Whiteout)), 0);
+        assert_eq!(touched(&|scanner| scanner.push("loop", Change::Symlink("loop"))), u64::MAX);
+        assert_eq!(touched(&|scanner| scanner.push("store", Change::Whiteout)), npm);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
 
-use touchmark_oci::{Algorithm, Digest, media_type};
+use touchmark_oci::{Algorithm, Digest};
 
 use crate::archive::{Archive, ArchiveEntry, ArchiveError, EntryKind};
 use crate::catalog::{self, Interest};
@@ -12,7 +12,7 @@ use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
 use crate::java::{self, JavaArchive};
 use crate::stream::Uncompressed;
-use crate::{Gap, GapReason, Limits, path, rpm};
+use crate::{Compression, Gap, GapReason, Limits, path, rpm};
 
 /// What one layer, or a directory, holds that an inventory needs. Made by [`scan_layer`] or
 /// [`scan_directory`](crate::scan_directory).
@@ -46,10 +46,27 @@ pub(crate) enum KeptContent {
     Archive(Arc<JavaArchive>),
 }
 
+impl KeptContent {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Executable(found) => found.bytes(),
+            Self::Rpm(database) => database.bytes(),
+            Self::Archive(archive) => archive.bytes,
+        }
+    }
+}
+
 impl LayerScan {
-    /// Stands for a layer that could not be scanned; the inventory will say so.
+    /// Stands for a layer that is no file system; the inventory will say that it was not scanned.
     pub fn not_scanned(diff_id: Option<Digest>) -> Self {
-        let gap = Gap { path: None, layer: None, reason: GapReason::LayerNotScanned };
+        Self::unread(diff_id, GapReason::LayerNotScanned)
+    }
+
+    /// Stands for a layer that could not be scanned; the inventory will say why.
+    pub fn unread(diff_id: Option<Digest>, reason: GapReason) -> Self {
+        let gap = Gap { path: None, layer: None, reason };
         Self { diff_id, gaps: vec![gap], ..Self::empty(false) }
     }
 
@@ -82,36 +99,6 @@ impl LayerScan {
     /// What could not be read.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
-    }
-}
-
-/// How a layer is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// gzip, of any number of members.
-    Gzip,
-    /// Zstandard, of any number of frames.
-    Zstd,
-    /// As its first bytes say. Archives written by `docker save` do not name it.
-    Detect,
-}
-
-impl Compression {
-    /// The compression that a layer's media type names, or none if it names no layer that can be scanned.
-    pub fn of_media_type(media_type: &str) -> Option<Self> {
-        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
-        const DOCKER_FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar";
-        const NON_DISTRIBUTABLE: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
-        let bases = [media_type::OCI_LAYER, NON_DISTRIBUTABLE, DOCKER, DOCKER_FOREIGN];
-        let suffix = bases.iter().find_map(|base| media_type.strip_prefix(base))?;
-        match suffix {
-            "" => Some(Self::None),
-            ".gzip" | "+gzip" => Some(Self::Gzip),
-            ".zstd" | "+zstd" => Some(Self::Zstd),
-            _ => None,
-        }
     }
 }
 
@@ -176,6 +163,10 @@ impl<'a> Scanner<'a> {
             kept_bytes: 0,
             package_directories: BTreeSet::new(),
         }
+    }
+
+    pub(crate) fn limits(&self) -> &'a Limits {
+        self.limits
     }
 
     pub(crate) fn check_limits(&self, entries: u64) -> Result<(), ScanError> {
@@ -354,8 +345,8 @@ impl<'a> Scanner<'a> {
     fn archive(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
         let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
         let found = java::reduce(content.take(size), path, size, budget, self.limits)?;
-        Ok(found.map(|(archive, bytes)| {
-            self.kept_bytes += bytes;
+        Ok(found.map(|archive| {
+            self.kept_bytes += archive.bytes;
             Kept { interest: Interest::REDUCED, content: KeptContent::Archive(Arc::new(archive)) }
         }))
     }

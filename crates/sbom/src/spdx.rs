@@ -186,6 +186,7 @@ impl SpdxPackage {
         let purpose = match subject {
             Subject::Image(_) => "CONTAINER",
             Subject::Directory { .. } => "OTHER",
+            Subject::File { .. } => "FILE",
         };
         let checksum = |digest: &touchmark_oci::Digest| Checksum {
             algorithm: match digest.algorithm() {

@@ -1,16 +1,26 @@
 //! A layer's bytes: decompressed, counted, bounded and hashed while they pass.
 
-use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
-use touchmark_oci::{Algorithm, Digest, Hasher};
+use touchmark_oci::{Algorithm, Digest};
 
+use crate::digester::Digester;
 use crate::{Compression, Limits, ScanError};
 
-/// The uncompressed bytes of a layer, as a reader that fails when a limit is passed.
+/// The uncompressed bytes of a layer, as a reader that fails when a limit is passed. They come in blocks, so that decoder and digest have
+/// long runs to work on however short the reads are.
 pub(crate) struct Uncompressed<R: Read> {
     inner: Decoder<R>,
-    hasher: Hasher,
+    digester: Digester,
+    /// The block that is being read, and how much of it has been.
+    block: Arc<Vec<u8>>,
+    at: usize,
+    /// Blocks that may still be with the digester.
+    spare: VecDeque<Arc<Vec<u8>>>,
+    /// Uncompressed bytes, to the end of the block.
     bytes: u64,
     limits: Limits,
     stopped: Option<Stop>,
@@ -55,25 +65,36 @@ impl<R: Read> Uncompressed<R> {
             Compression::Zstd => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(source)?),
             Compression::None | Compression::Detect => Decoder::Plain(source),
         };
-        Ok(Self { inner, hasher: Hasher::new(algorithm), bytes: 0, limits: limits.clone(), stopped: None })
+        Ok(Self {
+            inner,
+            digester: Digester::new(algorithm),
+            block: Arc::default(),
+            at: 0,
+            spare: VecDeque::new(),
+            bytes: 0,
+            limits: limits.clone(),
+            stopped: None,
+        })
     }
 
-    /// Uncompressed bytes so far.
+    /// Uncompressed bytes read so far.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes - (self.block.len() - self.at) as u64
     }
 
     /// Reads what is left, so that the digest covers it, and returns the digest of everything.
     pub(crate) fn finish(mut self) -> Result<(Digest, u64), ScanError> {
-        let mut buffer = vec![0; BUFFER_BYTES];
         loop {
-            match self.read(&mut buffer) {
-                Ok(0) => return Ok((self.hasher.finish(), self.bytes)),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match self.fill_buf().map(<[u8]>::len) {
+                Ok(0) => break,
+                Ok(count) => self.consume(count),
                 Err(error) => return Err(self.explain(error)),
             }
         }
+        let bytes = self.bytes;
+        let digest = self.digester.finish();
+        let failed = || ScanError::Read { offset: bytes, source: io::ErrorKind::Other.into() };
+        Ok((digest.ok_or_else(failed)?, bytes))
     }
 
     /// What a failed read means: a limit of ours, or the stream itself.
@@ -109,16 +130,70 @@ impl<R: Read> Uncompressed<R> {
     }
 }
 
+impl<R: Read> Uncompressed<R> {
+    /// Makes the next block. At the end it is empty.
+    fn advance(&mut self) -> io::Result<()> {
+        // A block that was hashed is used again.
+        let is_free = |block: &mut Arc<Vec<u8>>| Arc::get_mut(block).is_some();
+        let mut next = match self.spare.front_mut().is_some_and(is_free) {
+            true => self.spare.pop_front().unwrap_or_default(),
+            false => Arc::default(),
+        };
+        let filled = match Arc::get_mut(&mut next) {
+            Some(buffer) => self.fill(buffer),
+            None => Ok(()),
+        };
+        self.spare.push_back(std::mem::replace(&mut self.block, next));
+        self.at = 0;
+        filled?;
+        if !self.block.is_empty() {
+            self.digester.update(&self.block);
+        }
+        Ok(())
+    }
+
+    /// What was decoded before an error counts as read, so that the error says how far it came.
+    fn fill(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.resize(BUFFER_BYTES, 0);
+        let mut filled = 0;
+        let ended = loop {
+            let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) else { break Ok(()) };
+            let count = match &mut self.inner {
+                Decoder::Plain(source) => source.read(rest),
+                Decoder::Gzip(decoder) => decoder.read(rest),
+                Decoder::Zstd(decoder) => decoder.read(rest),
+            };
+            match count {
+                Ok(0) => break Ok(()),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        buffer.truncate(filled);
+        self.bytes += filled as u64;
+        ended?;
+        self.check_limits()
+    }
+}
+
+impl<R: Read> BufRead for Uncompressed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.block.len() {
+            self.advance()?;
+        }
+        Ok(self.block.get(self.at..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at = self.at.saturating_add(count).min(self.block.len());
+    }
+}
+
 impl<R: Read> Read for Uncompressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = match &mut self.inner {
-            Decoder::Plain(source) => source.read(buffer),
-            Decoder::Gzip(decoder) => decoder.read(buffer),
-            Decoder::Zstd(decoder) => decoder.read(buffer),
-        }?;
-        self.bytes += count as u64;
-        self.check_limits()?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }

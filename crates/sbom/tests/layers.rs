@@ -1,72 +1,20 @@
 //! Layers: what a container would see of them, and what ends a scan.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
 
 use std::io::{self, Read, Write};
 
-use tar::{Builder, EntryType, Header};
+use support::{Layer, inventory};
+use tar::{EntryType, Header};
 use touchmark_oci::{Digest, ImageName};
 use touchmark_sbom::{
     Compression, Gap, GapReason, ImageSubject, Inventory, LayerScan, Limits, ScanError, Subject, scan_layer,
 };
 
-/// A layer in the making.
-struct Layer(Builder<Vec<u8>>);
-
-impl Layer {
-    fn new() -> Self {
-        Self(Builder::new(Vec::new()))
-    }
-
-    fn entry(mut self, kind: EntryType, path: &str, link: &str, content: &[u8]) -> Self {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(0o644);
-        header.set_size(content.len() as u64);
-        // Written straight into the fields, because the writer refuses names that attack readers.
-        header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        header.set_cksum();
-        self.0.append(&header, content).unwrap();
-        self
-    }
-
-    fn file(self, path: &str, content: &[u8]) -> Self {
-        self.entry(EntryType::Regular, path, "", content)
-    }
-
-    fn package(self, directory: &str, version: &str) -> Self {
-        let name = directory.rsplit('/').next().unwrap();
-        let manifest = format!(r#"{{"name":"{name}","version":"{version}"}}"#);
-        self.file(&format!("{directory}/package.json"), manifest.as_bytes())
-    }
-
-    fn symlink(self, path: &str, target: &str) -> Self {
-        self.entry(EntryType::Symlink, path, target, b"")
-    }
-
-    fn hardlink(self, path: &str, target: &str) -> Self {
-        self.entry(EntryType::Link, path, target, b"")
-    }
-
-    fn directory(self, path: &str) -> Self {
-        self.entry(EntryType::Directory, path, "", b"")
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().unwrap()
-    }
-}
-
 fn scan_with(bytes: &[u8], limits: &Limits) -> Result<LayerScan, ScanError> {
     scan_layer(bytes, Compression::Detect, None, limits)
-}
-
-fn inventory(layers: Vec<Layer>) -> Inventory {
-    let limits = Limits::default();
-    let scans = layers.into_iter().map(|layer| scan_with(&layer.bytes(), &limits).unwrap()).collect();
-    let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
-    Inventory::from_layers(Subject::Image(subject), scans, &limits)
 }
 
 /// `name@version` of every package.
@@ -89,10 +37,11 @@ fn an_upper_file_replaces_a_lower_one() {
 }
 
 #[test]
-fn a_package_names_the_layer_of_its_file() {
+fn a_package_names_the_layer_that_brought_it_and_evidence_that_of_its_file() {
     let found = inventory(vec![base(), Layer::new().package("app/node_modules/a", "2")]);
-    let layer = |name: &str| found.packages().find(|package| package.name == name).unwrap().layer();
-    assert_eq!((layer("a"), layer("b")), (Some(1), Some(0)));
+    let named = |name: &str| found.packages().find(|package| package.name == name).unwrap();
+    assert_eq!((named("a").layer(), named("b").layer()), (Some(0), Some(0)));
+    assert_eq!((named("a").evidence[0].layer, named("b").evidence[0].layer), (Some(1), Some(0)));
 }
 
 #[test]
@@ -198,6 +147,10 @@ fn every_compression_gives_the_same_diff_id() {
     let (first, second) = plain.split_at(700);
     let members = [gzip(first), gzip(second)].concat();
     let zstd = zstd::encode_all(plain.as_slice(), 1).unwrap();
+    // zstd:chunked: a table of contents in a skippable frame behind the layer's (RFC 8878, §3.1.2), and frames of their own.
+    let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0], b"toc!".as_slice()].concat();
+    let frame = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    let chunked = [skippable.clone(), frame(first), skippable.clone(), frame(second), skippable].concat();
     let diff_id = Digest::of(&plain);
     for (bytes, compression) in [
         (&plain, Compression::None),
@@ -205,21 +158,13 @@ fn every_compression_gives_the_same_diff_id() {
         (&members, Compression::Gzip),
         (&zstd, Compression::Zstd),
         (&zstd, Compression::Detect),
+        (&chunked, Compression::Zstd),
         (&members, Compression::Detect),
     ] {
         let scan = scan_layer(bytes.as_slice(), compression, Some(&diff_id), &Limits::default()).unwrap();
         assert_eq!(scan.diff_id(), Some(&diff_id));
         assert_eq!(scan.bytes(), plain.len() as u64);
     }
-}
-
-#[test]
-fn media_types_name_the_compression() {
-    let of = Compression::of_media_type;
-    assert_eq!(of("application/vnd.oci.image.layer.v1.tar"), Some(Compression::None));
-    assert_eq!(of("application/vnd.oci.image.layer.v1.tar+zstd"), Some(Compression::Zstd));
-    assert_eq!(of("application/vnd.docker.image.rootfs.diff.tar.gzip"), Some(Compression::Gzip));
-    assert_eq!(of("application/vnd.wasm.content.layer.v1+wasm"), None);
 }
 
 #[test]
@@ -308,6 +253,32 @@ fn what_is_too_large_or_too_long_is_a_gap() {
 }
 
 #[test]
+fn a_path_of_64_kib_is_a_gap_and_the_rest_is_read() {
+    let long = format!("{}/node_modules/b/package.json", "d/".repeat(32 << 10));
+    let gnu = Layer::new().entry(EntryType::GNULongName, "././@LongLink", "", long.as_bytes());
+    let layer = gnu.package("app/node_modules/lost", "1").package("app/node_modules/a", "1");
+    let found = inventory(vec![layer]);
+    let reason = GapReason::PathTooLong { bytes: long.len(), limit: 4096 };
+    assert!(matches!(found.gaps(), [only] if only.reason == reason), "{:?}", found.gaps());
+    assert_eq!(found.packages().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a"]);
+    // A link that leads to such a path is one too.
+    let to = Layer::new().entry(EntryType::GNULongLink, "././@LongLink", "", long.as_bytes());
+    let found = inventory(vec![to.symlink("app/current", "short").package("app/node_modules/a", "1")]);
+    assert!(matches!(found.gaps(), [only] if only.reason == reason), "{:?}", found.gaps());
+}
+
+#[test]
+fn whiteouts_of_the_root_and_of_what_is_not_there_do_no_harm() {
+    let tricks =
+        [".wh..", ".wh...", "a/.wh..", ".wh..wh..wh.x", "x/.wh.y", "../.wh.app", "app/../.wh.nothing"];
+    for trick in tricks {
+        let found = packages(vec![base(), Layer::new().file(trick, b"")]);
+        let is_app = trick == "../.wh.app";
+        assert_eq!(found.is_empty(), is_app, "{trick} left {found:?}");
+    }
+}
+
+#[test]
 fn a_sparse_database_is_a_gap() {
     let layer = Layer::new().entry(EntryType::GNUSparse, "var/lib/dpkg/status", "", b"");
     assert_eq!(inventory(vec![layer]).gaps()[0].reason, GapReason::Sparse);
@@ -319,6 +290,16 @@ fn a_layer_that_was_not_scanned_is_a_gap() {
     let layers = vec![LayerScan::not_scanned(None)];
     let found = Inventory::from_layers(Subject::Image(subject), layers, &Limits::default());
     assert_eq!(found.gaps(), [Gap { path: None, layer: Some(0), reason: GapReason::LayerNotScanned }]);
+}
+
+#[test]
+fn a_layer_that_could_not_be_scanned_says_why() {
+    for reason in [GapReason::LayerEncrypted, GapReason::LayerElsewhere] {
+        let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
+        let layers = vec![LayerScan::unread(None, reason.clone())];
+        let found = Inventory::from_layers(Subject::Image(subject), layers, &Limits::default());
+        assert_eq!(found.gaps(), [Gap { path: None, layer: Some(0), reason }]);
+    }
 }
 
 #[test]

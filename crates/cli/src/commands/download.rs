@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{MAX_DOCUMENT_BYTES, write_output};
 use crate::outcome::Outcome;
-use crate::source::{find_manifest, parse_platform};
+use crate::platform::{find_manifest, parse_platform};
 
 /// What to download.
 #[derive(Debug, Subcommand)]

@@ -177,7 +177,7 @@ async fn take_inventory(
         "List what is in it",
         &["touchmark sbom -o cyclonedx-json=sbom.cdx.json -o spdx-json=sbom.spdx.json oci:image:app"],
     )?;
-    let inventory = scan_image(image, None, context).await?;
+    let inventory = scan_image(image, context).await?;
     let options = document_options()?;
     let sbom = cyclonedx::to_json(&inventory, &options);
     write_new(&cdx, &sbom, Readers::Anyone)?;

@@ -1,43 +1,70 @@
-//! `touchmark sbom SOURCE`: the packages of an image or a directory, in one or several formats from one scan.
+//! `touchmark sbom SOURCE`: the packages of an image, a directory or a file, in one or several formats from one scan.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::Args;
-use touchmark_oci::Platform;
-use touchmark_sbom::{DocumentOptions, Inventory, cyclonedx, json, spdx};
+use touchmark_attestation::{PredicateType, predicate_types};
+use touchmark_oci::ImageRef;
+use touchmark_sbom::{DocumentOptions, GapReason, Inventory, Package, cyclonedx, json, spdx};
 
+use crate::attach::{self, StorageFormat, report_attached};
+use crate::commands::attest::state;
 use crate::context::Context;
 use crate::failure::Mistake;
-use crate::files::write_output;
+use crate::files::{is_dash, write_output};
 use crate::outcome::Outcome;
+use crate::platform::{PlatformFlag, Platforms, parse_platforms};
 use crate::render::{harmless, stdout_width, table};
-use crate::source::{Source, parse_platform, scan};
+use crate::signing::{Signing, SigningArgs};
+use crate::source::{Scanned, Source, scan};
 
 /// Arguments of `sbom`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SOURCE is an IMAGE or dir:PATH. FORMAT is table, cyclonedx-json (1.6), spdx-json (2.3) or json; -o may be given several times.
+SOURCE is an IMAGE, dir:PATH or file:PATH. FORMAT is table, cyclonedx-json (1.6), spdx-json (2.3) or json; -o may be given several times.
 The same source gives the same bytes; SOURCE_DATE_EPOCH sets the documents' time.
 
 Examples:
   touchmark sbom ghcr.io/acme/app:1.4
   touchmark sbom -o cyclonedx-json=app.cdx.json -o spdx-json=app.spdx.json oci:build:app
-  touchmark sbom --strict dir:/srv/rootfs -o cyclonedx-json")]
+  touchmark sbom --strict dir:/srv/rootfs -o cyclonedx-json
+  touchmark sbom --platform all -o spdx-json=app.{platform}.spdx.json ghcr.io/acme/app:1.4
+  touchmark sbom --attest --key release.key ghcr.io/acme/app@sha256:…")]
 pub(crate) struct SbomArgs {
     /// What to list the packages of
     #[arg(value_name = "SOURCE")]
     source: Source,
-    /// A format, and the file to write it to instead of standard output
-    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "table")]
+    /// A format, and the file to write it to instead of standard output; table unless given. {platform} in FILE stands for the image's
+    #[arg(short, long, value_name = "FORMAT[=FILE]")]
     output: Vec<Output>,
-    /// The platform to take from an index, such as linux/arm64; this machine's unless given
-    #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
-    platform: Option<Platform>,
+    /// The platform to take from an index, such as linux/arm64, or all; this machine's unless given
+    #[arg(long, value_name = "PLATFORM", value_parser = parse_platforms)]
+    platform: Option<PlatformFlag>,
+    /// The image that this one was built on; without it, the one that annotations or the build's history suggest
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<ImageRef>,
+    /// In the table, list the packages that later layers removed instead
+    #[arg(long)]
+    removed: bool,
     /// Exit with 2 when something could not be read
     #[arg(long)]
     strict: bool,
+    /// Sign the document and attach it to the image; cyclonedx-json unless spdx-json is given
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "cyclonedx-json"
+    )]
+    attest: Option<Format>,
+    /// How to attach it
+    #[arg(long, value_name = "FORMAT", default_value = "bundle", requires = "attest")]
+    format: StorageFormat,
+    #[command(flatten)]
+    key: SigningArgs,
 }
 
 /// A format and where it goes.
@@ -60,42 +87,161 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, file) = text.split_once('=').unwrap_or((text, "-"));
-        let format = match name {
-            "table" => Format::Table,
-            "cyclonedx-json" | "cyclonedx-json@1.6" => Format::CycloneDx,
-            "spdx-json" | "spdx-json@2.3" => Format::Spdx,
-            "json" => Format::Json,
-            _ => {
-                return Err(format!(
-                    "{name:?} is not a format, expected table, cyclonedx-json[@1.6], spdx-json[@2.3] or json"
-                ));
-            }
-        };
-        Ok(Self { format, file: file.into() })
+        Ok(Self { format: name.parse()?, file: file.into() })
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "table" => Ok(Self::Table),
+            "cyclonedx-json" | "cyclonedx-json@1.6" => Ok(Self::CycloneDx),
+            "spdx-json" | "spdx-json@2.3" => Ok(Self::Spdx),
+            "json" => Ok(Self::Json),
+            _ => Err(format!(
+                "{name:?} is not a format, expected table, cyclonedx-json[@1.6], spdx-json[@2.3] or json"
+            )),
+        }
+    }
+}
+
+impl Format {
+    /// The predicate type of a document of this format, if it has one.
+    fn predicate_type(self) -> Option<&'static str> {
+        match self {
+            Self::CycloneDx => Some(predicate_types::CYCLONEDX),
+            Self::Spdx => Some(predicate_types::SPDX),
+            Self::Table | Self::Json => None,
+        }
+    }
+}
+
+impl Output {
+    const PLATFORM: &str = "{platform}";
+
+    /// The file for a platform.
+    fn file_for(&self, platform: &str) -> PathBuf {
+        match self.file.to_str() {
+            Some(text) => text.replace(Self::PLATFORM, platform).into(),
+            None => self.file.clone(),
+        }
+    }
+
+    /// Whether each platform has a place of its own. Tables follow each other.
+    fn tells_platforms_apart(&self) -> bool {
+        let is_named = self.file.to_str().is_some_and(|text| text.contains(Self::PLATFORM));
+        is_named || (self.format == Format::Table && is_dash(&self.file))
     }
 }
 
 /// Scans once and writes every format.
-pub(crate) async fn run(args: SbomArgs, context: &Context) -> anyhow::Result<Outcome> {
-    let inventory = {
-        let _step = context.progress().step(format!("scanning {}", args.source));
-        scan(&args.source, args.platform.as_ref(), context).await?
+pub(crate) async fn run(mut args: SbomArgs, context: &Context) -> anyhow::Result<Outcome> {
+    if args.output.is_empty() && args.attest.is_none() {
+        args.output.push(Output { format: Format::Table, file: "-".into() });
+    }
+    let predicate_type = predicate_type(&args)?;
+    // Before the work: a key that cannot be opened is told at once.
+    let signer = match predicate_type {
+        Some(_) => Some(args.key.load(context).await?),
+        None => None,
     };
-    let options = document_options()?;
-    for output in &args.output {
-        write_output(&output.file, &render(&inventory, output.format, &options))?;
-    }
-    for gap in inventory.gaps() {
-        context.warn(&format!("not read: {}", harmless(&gap.to_string())));
-    }
-    if args.strict && !inventory.is_complete() {
+    let scanned = {
+        let _step = context.progress().step(format!("scanning {}", args.source));
+        let platforms = Platforms::from_flag(args.platform.as_ref());
+        scan(&args.source, &platforms, args.base.as_ref(), context).await?
+    };
+    if scanned.len() > 1 && !args.output.iter().all(Output::tells_platforms_apart) {
         return Err(Mistake::new(
-            format!("{} things could not be read, and --strict was given", inventory.gaps().len()),
+            format!("{} is for {} platforms, and an output has room for one", args.source, scanned.len()),
+            "-o FORMAT=FILE with {platform} in FILE, such as cyclonedx-json=app.{platform}.cdx.json",
+        )
+        .into());
+    }
+    let options = document_options()?;
+    for one in &scanned {
+        write(&args, one, scanned.len() > 1, &options)?;
+    }
+    let gaps = tell_gaps(&scanned, context);
+    if args.strict && gaps > 0 {
+        return Err(Mistake::new(
+            format!("{gaps} things could not be read, and --strict was given"),
             "the warnings above name them; the documents that were written say so too",
         )
         .into());
     }
+    if let (Some(predicate_type), Some(signer)) = (predicate_type, signer) {
+        for one in &scanned {
+            attest(&args, one, &predicate_type, &signer, &options, context).await?;
+        }
+    }
     Ok(Outcome::Done)
+}
+
+fn predicate_type(args: &SbomArgs) -> anyhow::Result<Option<PredicateType>> {
+    let Some(format) = args.attest else { return Ok(None) };
+    let is_image = matches!(args.source, Source::Image(_));
+    match format.predicate_type() {
+        Some(uri) if is_image => Ok(Some(uri.parse()?)),
+        Some(_) => Err(Mistake::new(
+            format!("{} has no place to attach evidence to", args.source),
+            "--attest is for images; attest-blob signs a statement about a file",
+        )
+        .into()),
+        None => Err(Mistake::new(
+            "the format has no predicate type",
+            "--attest=cyclonedx-json or --attest=spdx-json",
+        )
+        .into()),
+    }
+}
+
+fn write(args: &SbomArgs, one: &Scanned, is_many: bool, options: &DocumentOptions) -> anyhow::Result<()> {
+    for output in &args.output {
+        let file = output.file_for(&one.platform);
+        let bytes = match output.format {
+            Format::Table if args.removed => removed_table(&one.inventory).into_bytes(),
+            format => render(&one.inventory, format, options),
+        };
+        if is_many && output.format == Format::Table && is_dash(&file) {
+            write_output(&file, format!("{}:\n", one.platform).as_bytes())?;
+        }
+        write_output(&file, &bytes)?;
+    }
+    Ok(())
+}
+
+/// What could not be read, and in the end how much, so that a list with gaps never looks like a whole one.
+fn tell_gaps(scanned: &[Scanned], context: &Context) -> usize {
+    let gaps: Vec<_> = scanned.iter().flat_map(|one| one.inventory.gaps()).collect();
+    for gap in &gaps {
+        context.warn(&format!("not read: {}", harmless(&gap.to_string())));
+    }
+    let count = gaps.iter().map(|gap| match gap.reason {
+        GapReason::More { count } => count,
+        _ => 1,
+    });
+    let count = count.sum();
+    if count > 0 {
+        context.warn(&format!("incomplete: {count} things could not be read, and packages may be missing"));
+    }
+    count
+}
+
+async fn attest(
+    args: &SbomArgs,
+    one: &Scanned,
+    predicate_type: &PredicateType,
+    signer: &Signing,
+    options: &DocumentOptions,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let (Some(format), Some(image)) = (args.attest, &one.image) else { return Ok(()) };
+    let statement = state(image, predicate_type, render(&one.inventory, format, options))?;
+    let attached = attach::attest(context, signer, image, &statement, args.format).await?;
+    report_attached(context, image, &attached);
+    Ok(())
 }
 
 /// `SOURCE_DATE_EPOCH` is the user's to set, and wrong values are told: a silent fallback would not be reproducible.
@@ -127,7 +273,7 @@ fn package_table(inventory: &Inventory) -> String {
                 harmless(&package.name),
                 harmless(package.version.as_deref().unwrap_or("-")),
                 package.ecosystem.name().to_owned(),
-                package.layer().map(|layer| layer.to_string()).unwrap_or_default(),
+                layer(package),
                 harmless(package.license.as_ref().map(touchmark_sbom::License::expression).unwrap_or("-")),
             ]
         })
@@ -135,6 +281,34 @@ fn package_table(inventory: &Inventory) -> String {
     rows.sort();
     rows.dedup();
     table(&["NAME", "VERSION", "TYPE", "LAYER", "LICENCE"], &rows, stdout_width())
+}
+
+/// The layer that brought a package, and whether it came with the base image or was changed since.
+fn layer(package: &Package) -> String {
+    let Some(layer) = package.layer() else { return String::new() };
+    match &package.history {
+        Some(history) if history.in_base => format!("{layer} base"),
+        Some(history) => match history.changed.last() {
+            Some(changed) => format!("{layer} changed {changed}"),
+            None => layer.to_string(),
+        },
+        None => layer.to_string(),
+    }
+}
+
+fn removed_table(inventory: &Inventory) -> String {
+    let removed = inventory.removed().iter().map(|package| {
+        vec![
+            harmless(&package.name),
+            harmless(package.version.as_deref().unwrap_or("-")),
+            package.ecosystem.name().to_owned(),
+            package.introduced.to_string(),
+            package.removed.to_string(),
+        ]
+    });
+    let mut rows: Vec<Vec<String>> = removed.collect();
+    rows.sort();
+    table(&["NAME", "VERSION", "TYPE", "LAYER", "REMOVED"], &rows, stdout_width())
 }
 
 #[cfg(test)]

@@ -4,8 +4,13 @@
 mod blobs;
 mod conformance;
 mod images;
+mod inventories;
 mod keyless;
 mod keys;
+mod large;
+#[path = "../bad_input/images.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "the other test program uses the rest")]
+mod made;
 mod moving;
 mod offline;
 mod policies;

@@ -85,3 +85,19 @@ fn a_directory_is_scanned_like_an_image() {
     let run = stage.run(&["sbom", "-o", "json", "dir:root"]).ok();
     assert!(run.stdout.contains("pkg:npm/left@1.2.3"), "{}", run.stdout);
 }
+
+#[test]
+fn an_sbom_is_attached_signed_in_either_format() {
+    for (flag, predicate_type) in [("--attest", "cyclonedx"), ("--attest=spdx-json", "spdxjson")] {
+        let stage = Stage::with_image();
+        let run = stage.run(&["sbom", flag, "--key", "release.key", "oci:image:app"]).ok();
+        assert_eq!(run.stdout, "");
+        assert!(run.stderr.contains("attached to"), "{}", run.stderr);
+        let verify =
+            ["verify-attestation", "--key", "release.pub", "--type", predicate_type, "oci:image:app"];
+        let statement = &stage.run(&verify).ok().json()["statement"];
+        assert!(statement["predicate"].to_string().contains("zlib1g"), "{statement}");
+        let wrong = ["verify-attestation", "--key", "other.pub", "--type", predicate_type, "oci:image:app"];
+        stage.run(&wrong).denied();
+    }
+}

@@ -28,6 +28,7 @@ mod rpm_license;
 mod ruby;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::executable::Executable;
@@ -46,6 +47,12 @@ pub(crate) trait Cataloger: Sync {
     /// image they are left over from the build, and what they name may not be there.
     fn finds(&self) -> Finds {
         Finds::Installed
+    }
+
+    /// Whether it needs to know what the others found. Such a one comes after them, and each of its packages is one file, so that
+    /// the file's layer is the package's.
+    fn looks_at_others(&self) -> bool {
+        false
     }
 
     /// Turns kept files into packages and what holds between them.
@@ -110,6 +117,13 @@ impl Interest {
     pub(crate) const REDUCED: Self = Self(0);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
+    /// Stands for such files where bits are told.
+    const REDUCED_FILES: u64 = 1 << 62;
+
+    /// The bits of those who read the file.
+    pub(crate) fn bits(self) -> u64 {
+        if self == Self::REDUCED { Self::REDUCED_FILES } else { self.0 }
+    }
 }
 
 /// Which catalogers want the file at this clean path whole, in a directory or in an image.
@@ -128,21 +142,65 @@ pub(crate) fn package_directory(path: &str) -> Option<&str> {
     nix::store_path(path)
 }
 
-/// Runs all catalogers over the merged view.
-pub(crate) fn run(root: &Rootfs, distribution: Option<&Distribution>, limits: &Limits) -> Findings {
+/// How many catalogers there are.
+pub(crate) fn count() -> usize {
+    CATALOGERS.len()
+}
+
+/// The bit of the files that the cataloger of this number asks for.
+pub(crate) fn own_bit(index: usize) -> u64 {
+    1 << index
+}
+
+/// One cataloger's run over the merged view.
+pub(crate) struct Run {
+    pub(crate) found: Findings,
+    /// The bits of the files that it looked at.
+    pub(crate) uses: u64,
+}
+
+/// Whether the cataloger of this number needs to know what the others found.
+pub(crate) fn looks_at_others(index: usize) -> bool {
+    CATALOGERS.get(index).is_some_and(|cataloger| cataloger.looks_at_others())
+}
+
+/// Runs the cataloger of this number. `others` is what those before it found.
+pub(crate) fn run_one(
+    index: usize,
+    root: &Rootfs,
+    distribution: Option<&Distribution>,
+    others: &[Package],
+    limits: &Limits,
+) -> Run {
     let mut found = Findings::new(limits);
-    for (index, cataloger) in CATALOGERS.iter().enumerate() {
-        let files = Files { root, distribution, bit: 1 << index };
+    let files = Files { root, distribution, others, bit: own_bit(index), uses: Cell::new(0) };
+    if let Some(cataloger) = CATALOGERS.get(index) {
         cataloger.catalog(&files, &mut found);
     }
-    found
+    Run { found, uses: files.uses.get() }
+}
+
+/// Bytes of the files with each bit.
+pub(crate) fn bytes_by_bit(root: &Rootfs) -> [u64; 64] {
+    let mut bytes = [0; 64];
+    for (_, file) in root.files() {
+        let (bits, size) = (file.kept.interest.bits(), file.kept.content.bytes());
+        for (_, sum) in bytes.iter_mut().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0) {
+            *sum += size;
+        }
+    }
+    bytes
 }
 
 /// The kept files, as one cataloger sees them.
 pub(crate) struct Files<'a> {
     root: &'a Rootfs,
     pub(crate) distribution: Option<&'a Distribution>,
+    /// What the catalogers before this one found, for those that ask for it.
+    pub(crate) others: &'a [Package],
     bit: u64,
+    /// The bits of the files that were looked at.
+    uses: Cell<u64>,
 }
 
 impl<'a> Files<'a> {
@@ -153,10 +211,17 @@ impl<'a> Files<'a> {
         wanted.filter_map(|(path, file)| Some((path, file, file.bytes()?)))
     }
 
+    /// All kept files, in the order of their paths, for what their paths alone say.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&'a str, &'a RootFile)> + use<'a> {
+        self.uses.set(u64::MAX);
+        self.root.files()
+    }
+
     /// The executables that have dependency lists, in the order of their paths.
     pub(crate) fn executables(
         &self,
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a Executable)> + use<'a> {
+        self.uses.set(self.uses.get() | Interest::REDUCED_FILES);
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Executable(executable) => Some((path, file, executable.as_ref())),
             _ => None,
@@ -167,6 +232,7 @@ impl<'a> Files<'a> {
     pub(crate) fn archives(
         &self,
     ) -> impl Iterator<Item = (&'a str, &'a RootFile, &'a JavaArchive)> + use<'a> {
+        self.uses.set(self.uses.get() | Interest::REDUCED_FILES);
         self.root.files().filter_map(|(path, file)| match &file.kept.content {
             KeptContent::Archive(archive) => Some((path, file, archive.as_ref())),
             _ => None,
@@ -176,6 +242,7 @@ impl<'a> Files<'a> {
     /// The file at a path, following links, with the path that it really has.
     pub(crate) fn at(&self, path: &str) -> Option<(String, &'a RootFile, &'a [u8])> {
         let (real, file) = self.root.file(path).ok()??;
+        self.uses.set(self.uses.get() | file.kept.interest.bits());
         let bytes = file.bytes()?;
         Some((real, file, bytes))
     }
@@ -236,13 +303,20 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             packages: Vec::new(),
             edges: Vec::new(),
             gaps: Vec::new(),
             max_packages_per_file: limits.max_packages_per_file,
         }
+    }
+
+    /// Adds what another run found.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.packages.append(&mut other.packages);
+        self.edges.append(&mut other.edges);
+        self.gaps.append(&mut other.gaps);
     }
 
     pub(crate) fn gap(&mut self, path: &str, reason: GapReason) {
@@ -341,7 +415,12 @@ pub(crate) mod testing {
         let (root, gaps) = Rootfs::merge(vec![scanner.scan], &limits);
         assert_eq!(gaps, []);
         let distribution = Distribution::parse("ID=debian\nVERSION_ID=12\n");
-        run(&root, distribution.as_ref(), &limits)
+        let mut found = Findings::new(&limits);
+        for index in 0..count() {
+            let run = run_one(index, &root, distribution.as_ref(), &found.packages, &limits);
+            found.append(run.found);
+        }
+        found
     }
 
     impl Findings {

@@ -132,8 +132,8 @@ fn store_name(path: &str) -> Option<StoreName<'_>> {
 
 /// The directories in the store that a kept file or a link stands for.
 fn from_store(files: &Files<'_>, found: &mut Findings) {
-    let kept = files.root.files().map(|(path, file)| (path, file.layer));
-    let links = files.root.symlinks().map(|(path, _)| (path, None));
+    let kept = files.all().map(|(path, file)| (path, file.layer));
+    let links = files.symlinks().map(|(path, _)| (path, None));
     let mut seen = BTreeSet::new();
     for (path, layer) in kept.chain(links) {
         let Some(directory) = store_path(path).filter(|directory| seen.insert(directory.to_owned())) else {

@@ -20,6 +20,10 @@ impl Cataloger for Programs {
         name == "release" || (name == "VERSION" && path::split(directory).1 == "go")
     }
 
+    fn looks_at_others(&self) -> bool {
+        true
+    }
+
     fn catalog(&self, files: &Files<'_>, found: &mut Findings) {
         let mut candidates = Vec::new();
         for (path, file, executable) in files.executables() {
@@ -36,7 +40,7 @@ impl Cataloger for Programs {
                 go(&text, evidence)
             });
         }
-        let owned = owned(&candidates, files, &found.packages);
+        let owned = owned(&candidates, files, files.others);
         let is_owned =
             |package: &Package| package.evidence.iter().any(|evidence| owned.contains(&evidence.path));
         found.packages.extend(candidates.into_iter().filter(|package| !is_owned(package)));

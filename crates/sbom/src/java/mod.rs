@@ -30,6 +30,8 @@ pub(crate) struct JavaArchive {
     pub(crate) is_java: bool,
     /// What could not be read, with its path in the archive, which is empty for the archive itself.
     pub(crate) gaps: Vec<(String, GapReason)>,
+    /// Bytes that all of this takes, with the archives inside; known of the outermost only.
+    pub(crate) bytes: u64,
 }
 
 /// What Maven writes into an archive (`META-INF/maven/GROUP/ARTIFACT`,
@@ -85,7 +87,7 @@ pub(crate) fn reduce(
     size: u64,
     max_kept_bytes: u64,
     limits: &Limits,
-) -> io::Result<Option<(JavaArchive, u64)>> {
+) -> io::Result<Option<JavaArchive>> {
     let mut source = Source { inner: content, failure: None };
     let reducer = Reducer {
         budget: Budget::new(size, limits),
@@ -101,7 +103,8 @@ pub(crate) fn reduce(
         if reducer.is_full.get() {
             archive.gaps.push((String::new(), GapReason::KeptTooMuch { limit: limits.max_kept_bytes }));
         }
-        (archive, reducer.kept.get())
+        archive.bytes = reducer.kept.get();
+        archive
     }))
 }
 
@@ -380,13 +383,13 @@ mod tests {
     fn no_more_is_kept_than_may_be() {
         let bytes = zip(&[("META-INF/maven/g/a/pom.properties", PROPERTIES)], DEFLATED);
         let limits = Limits::default();
-        let (found, kept) = reduce(bytes.as_slice(), "a.jar", 0, 100, &limits).unwrap().unwrap();
-        assert_eq!((kept, found.projects.len()), (0, 0));
+        let found = reduce(bytes.as_slice(), "a.jar", 0, 100, &limits).unwrap().unwrap();
+        assert_eq!((found.bytes, found.projects.len()), (0, 0));
         assert_eq!(found.gaps, [(String::new(), GapReason::KeptTooMuch { limit: limits.max_kept_bytes })]);
         let broken: [(&str, &[u8]); 2] = [("a.jar", b""), ("b.jar", b"")];
         let bytes = zip(&broken, DEFLATED);
-        let (found, kept) = reduce(bytes.as_slice(), "a.jar", 0, 1200, &limits).unwrap().unwrap();
-        assert!(kept <= 1200 && found.nested.len() == 1, "gaps count too");
+        let found = reduce(bytes.as_slice(), "a.jar", 0, 1200, &limits).unwrap().unwrap();
+        assert!(found.bytes <= 1200 && found.nested.len() == 1, "gaps count too");
         assert_eq!(found.gaps.len(), 1);
     }
 

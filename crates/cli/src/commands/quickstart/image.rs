@@ -11,7 +11,7 @@ use touchmark_sigstore::storage::{find_layers, store_bundle};
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::keys::limits;
-use crate::source::find_manifest;
+use crate::platform::find_manifest;
 
 /// Where the repository keeps the image.
 const SHIPPED: &str = "testdata/images/quickstart";
