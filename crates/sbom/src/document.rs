@@ -80,9 +80,9 @@ pub(crate) fn subject_supplier(subject: &Subject, options: &DocumentOptions) -> 
 }
 
 /// Who supplies a package: as declared, or for a program that comes from nowhere else, who supplies the subject.
-pub(crate) fn package_supplier<'a>(package: &'a Package, subject: Option<&'a Party>) -> Option<&'a Party> {
+pub(crate) fn package_supplier(package: &Package, subject: Option<&Party>) -> Option<Party> {
     let is_own = package.is_application && package.purl.is_none();
-    package.supplier.as_ref().or(subject.filter(|_| is_own))
+    package.supplier.clone().or_else(|| subject.filter(|_| is_own).cloned())
 }
 
 /// A UUID made from a document's content
