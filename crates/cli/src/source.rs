@@ -1,4 +1,4 @@
-//! What an SBOM is made of: an image, streamed from its store, or a directory on this machine.
+//! What an SBOM is made of: an image, streamed from its store, a directory on this machine, or another SBOM.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -32,6 +32,8 @@ pub(crate) enum Source {
     Image(ImageRef),
     /// A directory.
     Directory(PathBuf),
+    /// A document.
+    Sbom(PathBuf),
 }
 
 impl FromStr for Source {
@@ -41,6 +43,8 @@ impl FromStr for Source {
         match text.split_once(':') {
             Some(("dir", "")) => Err("dir: names no directory".to_owned()),
             Some(("dir", path)) => Ok(Self::Directory(path.into())),
+            Some(("sbom", "")) => Err("sbom: names no file".to_owned()),
+            Some(("sbom", path)) => Ok(Self::Sbom(path.into())),
             _ => text
                 .parse()
                 .map(Self::Image)
@@ -54,6 +58,7 @@ impl fmt::Display for Source {
         match self {
             Self::Image(image) => write!(f, "{image}"),
             Self::Directory(path) => write!(f, "dir:{}", path.display()),
+            Self::Sbom(path) => write!(f, "sbom:{}", path.display()),
         }
     }
 }
@@ -73,6 +78,11 @@ pub(crate) async fn scan(
             let path = path.clone();
             tokio::task::spawn_blocking(move || scan_tree(&path)).await?
         }
+        Source::Sbom(path) => Err(Mistake::new(
+            format!("{} is an SBOM, which cannot be scanned", path.display()),
+            "an image or dir:PATH can be",
+        )
+        .into()),
     }
 }
 

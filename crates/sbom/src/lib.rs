@@ -4,7 +4,9 @@ mod archive;
 mod assemble;
 mod catalog;
 mod changes;
+mod convert;
 pub mod cyclonedx;
+mod diff;
 mod directory;
 mod distribution;
 mod document;
@@ -31,6 +33,8 @@ mod stanza;
 mod stream;
 mod vocabulary;
 
+pub use convert::{Converted, LeftOut};
+pub use diff::{Change, Changed, Item, SbomDiff};
 pub use directory::{DirectoryEntry, DirectoryEntryKind, FileOpener, scan_directory};
 pub use distribution::Distribution;
 pub use document::DocumentOptions;
@@ -44,6 +48,7 @@ pub use package::{
     BaseEvidence, BaseImage, Checksum, ChecksumAlgorithm, Evidence, History, IdentifiedBy, Package, Party,
     RemovedPackage, SourcePackage,
 };
+pub use read::{JsonError, Problem, ReadError, ReadLimits, XmlError};
 pub use sbom_document::{Component, Edge, Identity, Occurrence, Property, SbomDocument};
 pub use scan::{Compression, LayerScan, ScanError, scan_layer};
 pub use vocabulary::{ComponentKind, HashAlgorithm};

@@ -47,6 +47,29 @@ impl License {
         Some(Self::from_expression(&line).unwrap_or_else(|| Self::named(&line, text)))
     }
 
+    /// Reads an expression of a document, in which `words` has the text of each `LicenseRef-`. What is no expression becomes a
+    /// `LicenseRef-` of its own.
+    pub(crate) fn with_words(expression: &str, words: &BTreeMap<String, String>) -> Option<Self> {
+        let mut license = Self::parse(expression)?;
+        for reference in &mut license.references {
+            if let Some(text) = words.get(&reference.id) {
+                reference.name.clone_from(text);
+            }
+        }
+        Some(license)
+    }
+
+    /// A licence that has a name and a text: the listed licence of that name, or a `LicenseRef-` with the text.
+    pub(crate) fn of_words(name: &str, text: &str) -> Option<Self> {
+        let mut license = Self::parse(name)?;
+        if let [only] = license.references.as_mut_slice()
+            && only.id == license.expression
+        {
+            license = Self::reference(&one_line(name), text);
+        }
+        Some(license)
+    }
+
     /// An expression by the SPDX grammar, with small slips put right: the case of names and operators, `/` for `OR`, `GPL-2.0+`.
     fn from_expression(text: &str) -> Option<Self> {
         if text.len() > MAX_EXPRESSION_BYTES {

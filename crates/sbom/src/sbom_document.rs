@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::document::epoch;
 use crate::read::Origin;
-use crate::{ComponentKind, Format, HashAlgorithm, License, Party, RelationshipKind};
+use crate::{ComponentKind, DocumentOptions, Format, HashAlgorithm, License, Party, RelationshipKind};
 
 /// An SBOM. Ordered, so that one content has one document in each format.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,14 +79,14 @@ impl SbomDocument {
         self.origin.as_ref().map(Origin::format)
     }
 
-    /// Says another time of making, such as `SOURCE_DATE_EPOCH`'s.
+    /// Says that it was made when the options say, if they say so.
     #[must_use]
-    pub fn with_created(mut self, created: Option<String>) -> Self {
-        self.created = created.or(self.created);
+    pub fn dated(mut self, options: &DocumentOptions) -> Self {
+        self.created = epoch(options).or(self.created);
         self
     }
 
-    /// Subject, base and components.
+    /// Subject and components.
     pub(crate) fn everything(&self) -> impl Iterator<Item = &Component> {
         self.subject.iter().chain(&self.components)
     }

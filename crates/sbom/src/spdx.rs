@@ -14,8 +14,7 @@ use crate::document::{TOOL, content_uuid};
 use crate::party::one_line;
 use crate::sbom_document::{Completeness, Occurrence, Tool};
 use crate::{
-    Component, ComponentKind, DocumentOptions, Format, Inventory, License, Party, Property, RelationshipKind,
-    SbomDocument,
+    Component, DocumentOptions, Format, Inventory, License, Party, Property, RelationshipKind, SbomDocument,
 };
 
 /// The inventory as a JSON document of version 2.3. The same inventory and options give the same bytes.
@@ -89,8 +88,7 @@ struct SpdxPackage {
     #[serde(rename = "SPDXID")]
     id: String,
     name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version_info: Option<String>,
+    version_info: String,
     supplier: String,
     download_location: String,
     files_analyzed: bool,
@@ -231,7 +229,7 @@ impl SpdxPackage {
         Self {
             id: element_id(&component.id),
             name: one_line(&component.full_name()),
-            version_info: component.version.as_deref().map(one_line),
+            version_info: version(component),
             supplier: party_text(component.supplier.as_ref()),
             download_location: component.download.as_deref().map_or(NO_ASSERTION.to_owned(), one_line),
             files_analyzed: false,
@@ -271,6 +269,12 @@ fn party_text(party: Option<&Party>) -> String {
         Some(Party::Person(name)) => format!("Person: {}", one_line(name)),
         Some(Party::Organization(name)) => format!("Organization: {}", one_line(name)),
     }
+}
+
+/// The version. An unknown one is said to be unknown, as the supplier is, rather than left out: the NTIA's minimum elements
+/// ([2021, "Known Unknowns"](https://www.ntia.gov/report/2021/minimum-elements-software-bill-materials-sbom)) ask for that.
+pub(crate) fn version(component: &Component) -> String {
+    component.version.as_deref().map_or_else(|| NO_ASSERTION.to_owned(), one_line)
 }
 
 /// Where the component was seen, and what it was built from.
@@ -345,7 +349,7 @@ fn element_id(id: &str) -> String {
 }
 
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
-const NO_ASSERTION: &str = "NOASSERTION";
+pub(crate) const NO_ASSERTION: &str = "NOASSERTION";
 /// Before what could not be read.
 pub(crate) const NOT_READ: &str = "not read: ";
 /// Where `sourceInfo` of a document that was read is kept.
@@ -354,6 +358,7 @@ pub(crate) const SOURCE_INFO: &str = "spdx:sourceInfo";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ComponentKind;
 
     #[test]
     fn identifiers_have_only_what_spdx_allows_and_stay_apart() {

@@ -13,6 +13,7 @@ use crate::party::one_line;
 use crate::sbom_document::Completeness;
 use crate::spdx::{
     NOT_READ, created, described, incompleteness, license_references, namespace, safe_id, source_info,
+    version,
 };
 use crate::{Component, License, Party, Property, RelationshipKind, SbomDocument};
 
@@ -115,7 +116,7 @@ impl<'a> Graph<'a> {
                 set(&mut members, member, Value::String(value));
             }
         };
-        text("software_packageVersion", component.version.as_deref().map(one_line));
+        text("software_packageVersion", Some(version(component)));
         text("software_packageUrl", component.purl.clone());
         text("software_homePage", component.homepage.clone());
         text("software_downloadLocation", component.download.clone());
