@@ -13,6 +13,8 @@ use crate::CycloneDxVersion as V;
 /// A kind of object.
 pub(super) struct Object {
     pub(super) members: &'static [Member],
+    /// Whether it has members that are not told here, because nothing looks into them. From XML such an object is not read.
+    pub(super) is_open: bool,
     /// The member that an XML element's text is.
     pub(super) text: &'static str,
     /// What the shapes of the members do not say.
@@ -82,7 +84,11 @@ const fn must(name: &'static str, shape: Shape) -> Member {
 }
 
 const fn object(members: &'static [Member]) -> Object {
-    Object { members, text: "", rule: rules::none }
+    Object { members, is_open: false, text: "", rule: rules::none }
+}
+
+const fn open(members: &'static [Member]) -> Object {
+    Object { members, is_open: true, text: "", rule: rules::none }
 }
 
 use Shape::{Any, Either, Flag, Hex, Integer, LicenseId, List, Number, Ref, Serial, Text, Time, Word};
@@ -126,7 +132,7 @@ pub(super) static BOM: Object = object(&[
     since(V::V1_5, "formulation", List(&Any, Inside(&[]))),
     since(V::V1_5, "properties", PROPERTIES),
     since(V::V1_6, "declarations", Any),
-    since(V::V1_6, "definitions", Any),
+    since(V::V1_6, "definitions", Shape::Object(&DEFINITIONS)),
     since(V::V1_7, "citations", List(&Shape::Object(&CITATION), Inside(&["citation"]))),
 ]);
 
@@ -193,18 +199,19 @@ static COMPONENT: Object = Object {
         m("properties", PROPERTIES),
         since(V::V1_4, "releaseNotes", Any),
         since(V::V1_4, "signature", Any),
-        since(V::V1_5, "modelCard", Any),
+        since(V::V1_5, "modelCard", Shape::Object(&MODEL_CARD)),
         since(V::V1_5, "data", List(&Any, Inside(&[]))),
         since(V::V1_6, "manufacturer", Shape::Object(&ENTITY)),
         since(V::V1_6, "authors", AUTHORS),
         since(V::V1_6, "omniborId", List(&Text, Bare("omniborId"))),
         since(V::V1_6, "swhid", List(&Text, Bare("swhid"))),
-        since(V::V1_6, "cryptoProperties", Any),
+        since(V::V1_6, "cryptoProperties", Shape::Object(&CRYPTO)),
         since(V::V1_6, "tags", List(&Text, Inside(&["tag"]))),
         since(V::V1_7, "versionRange", Text),
         since(V::V1_7, "isExternal", Flag),
         since(V::V1_7, "patentAssertions", List(&Any, Inside(&[]))),
     ],
+    is_open: false,
     text: "",
     rule: rules::component,
 };
@@ -233,6 +240,7 @@ static SCOPES: Words =
 
 static HASH: Object = Object {
     members: &[must("alg", Word(&ALGORITHMS)), must("content", Hex)],
+    is_open: false,
     text: "content",
     rule: rules::none,
 };
@@ -267,6 +275,7 @@ pub(super) static LICENSE_CHOICE: Object = Object {
         since(V::V1_7, "licensing", Any),
         since(V::V1_7, "properties", PROPERTIES),
     ],
+    is_open: false,
     text: "expression",
     rule: rules::license_choice,
 };
@@ -289,6 +298,7 @@ static LICENSE: Object = Object {
         since(V::V1_5, "properties", PROPERTIES),
         since(V::V1_6, "acknowledgement", Word(&ACKNOWLEDGEMENTS)),
     ],
+    is_open: false,
     text: "",
     rule: rules::license,
 };
@@ -302,6 +312,7 @@ static ATTACHMENT: Object = Object {
         m("contentType", Text),
         m("encoding", Word(&Words { words: &[("base64", V::V1_3)], instead: None })),
     ],
+    is_open: false,
     text: "content",
     rule: rules::none,
 };
@@ -450,7 +461,8 @@ static OCCURRENCE: Object = object(&[
     since(V::V1_6, "additionalContext", Text),
 ]);
 
-static COPYRIGHT: Object = Object { members: &[must("text", Text)], text: "text", rule: rules::none };
+static COPYRIGHT: Object =
+    Object { members: &[must("text", Text)], is_open: false, text: "text", rule: rules::none };
 
 static DEPENDENCY: Object = object(&[
     must("ref", Ref),
@@ -515,6 +527,7 @@ static SERVICE_DATA: Object = Object {
         since(V::V1_5, "source", URLS),
         since(V::V1_5, "destination", URLS),
     ],
+    is_open: false,
     text: "classification",
     rule: rules::none,
 };
@@ -524,8 +537,12 @@ static FLOWS: Words = Words {
     instead: None,
 };
 
-static PROPERTY: Object =
-    Object { members: &[m("name", Text), m("value", Text)], text: "value", rule: rules::property };
+static PROPERTY: Object = Object {
+    members: &[m("name", Text), m("value", Text)],
+    is_open: false,
+    text: "value",
+    rule: rules::property,
+};
 
 static CITATION: Object = Object {
     members: &[
@@ -538,6 +555,42 @@ static CITATION: Object = Object {
         since(V::V1_7, "note", Text),
         since(V::V1_7, "signature", Any),
     ],
+    is_open: false,
     text: "",
     rule: rules::citation,
 };
+
+static DEFINITIONS: Object = open(&[since(V::V1_7, "patents", Any)]);
+
+static MODEL_CARD: Object = open(&[since(V::V1_5, "considerations", Shape::Object(&CONSIDERATIONS))]);
+
+static CONSIDERATIONS: Object = open(&[since(V::V1_6, "environmentalConsiderations", Any)]);
+
+static CRYPTO: Object = open(&[
+    since(V::V1_6, "algorithmProperties", Shape::Object(&CRYPTO_ALGORITHM)),
+    since(V::V1_6, "certificateProperties", Shape::Object(&CRYPTO_CERTIFICATE)),
+    since(V::V1_6, "protocolProperties", Shape::Object(&CRYPTO_PROTOCOL)),
+    since(V::V1_6, "relatedCryptoMaterialProperties", Shape::Object(&CRYPTO_MATERIAL)),
+]);
+
+static CRYPTO_ALGORITHM: Object =
+    open(&[since(V::V1_7, "algorithmFamily", Any), since(V::V1_7, "ellipticCurve", Any)]);
+
+static CRYPTO_CERTIFICATE: Object = open(&[
+    since(V::V1_7, "activationDate", Any),
+    since(V::V1_7, "certificateExtensions", Any),
+    since(V::V1_7, "certificateFileExtension", Any),
+    since(V::V1_7, "certificateState", Any),
+    since(V::V1_7, "creationDate", Any),
+    since(V::V1_7, "deactivationDate", Any),
+    since(V::V1_7, "destructionDate", Any),
+    since(V::V1_7, "fingerprint", Any),
+    since(V::V1_7, "relatedCryptographicAssets", Any),
+    since(V::V1_7, "revocationDate", Any),
+    since(V::V1_7, "serialNumber", Any),
+]);
+
+static CRYPTO_PROTOCOL: Object = open(&[since(V::V1_7, "relatedCryptographicAssets", Any)]);
+
+static CRYPTO_MATERIAL: Object =
+    open(&[since(V::V1_7, "fingerprint", Any), since(V::V1_7, "relatedCryptographicAssets", Any)]);

@@ -55,8 +55,9 @@ enum Part {
     File,
     License,
     Annotation,
-    /// What is not read: snippets and reviews.
-    Other,
+    Snippet,
+    /// What is not read: reviews.
+    Review,
 }
 
 #[derive(Default)]
@@ -69,6 +70,7 @@ struct Builder {
     files: Vec<Value>,
     licenses: Vec<Value>,
     annotations: Vec<Value>,
+    snippets: Vec<Value>,
     relationships: Vec<Value>,
     lost: BTreeMap<String, usize>,
 }
@@ -93,7 +95,8 @@ impl Builder {
             Part::File => Some(&mut self.files),
             Part::License => Some(&mut self.licenses),
             Part::Annotation => Some(&mut self.annotations),
-            Part::Document | Part::Other => None,
+            Part::Snippet => Some(&mut self.snippets),
+            Part::Document | Part::Review => None,
         }
     }
 
@@ -159,7 +162,8 @@ impl Builder {
             Part::File => file_member,
             Part::License => license_member,
             Part::Annotation => annotation_member,
-            Part::Document | Part::Other => return false,
+            Part::Snippet => snippet_member,
+            Part::Document | Part::Review => return false,
         };
         let Some(list) = self.list() else { return false };
         let Some(members) = list.last_mut().and_then(Value::as_object_mut) else { return false };
@@ -204,6 +208,7 @@ impl Builder {
         let lists = [
             ("packages", &mut self.packages),
             ("files", &mut self.files),
+            ("snippets", &mut self.snippets),
             ("relationships", &mut self.relationships),
             ("hasExtractedLicensingInfos", &mut self.licenses),
         ];
@@ -235,7 +240,8 @@ fn starts(tag: &str) -> Option<Part> {
         "FileName" => Some(Part::File),
         "LicenseID" => Some(Part::License),
         "Annotator" => Some(Part::Annotation),
-        "SnippetSPDXID" | "Reviewer" => Some(Part::Other),
+        "SnippetSPDXID" => Some(Part::Snippet),
+        "Reviewer" => Some(Part::Review),
         _ => None,
     }
 }
@@ -312,6 +318,11 @@ fn annotation_member(tag: &str) -> Option<&'static str> {
     })
 }
 
+/// Of a snippet its name only, so that relationships find it.
+fn snippet_member(tag: &str) -> Option<&'static str> {
+    (tag == "SnippetSPDXID").then_some("SPDXID")
+}
+
 /// `SHA1: 85ed…`.
 fn checksum(value: &str) -> Option<Value> {
     let (algorithm, hex) = value.split_once(':')?;
@@ -359,6 +370,7 @@ mod tests {
                     AnnotationComment: c\nSnippetSPDXID: SPDXRef-s\nSnippetName: n\n";
         let (document, lost) = to_json(text.as_bytes()).unwrap();
         assert_eq!(document["packages"][0]["annotations"][0]["comment"], "c");
-        assert_eq!(lost, BTreeMap::from([("SnippetName".to_owned(), 1), ("SnippetSPDXID".to_owned(), 1)]));
+        assert_eq!(document["snippets"][0]["SPDXID"], "SPDXRef-s");
+        assert_eq!(lost, BTreeMap::from([("SnippetName".to_owned(), 1)]));
     }
 }

@@ -86,6 +86,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Problem> {
         let value = match &member.shape {
             Shape::Any | Shape::List(Shape::Any, _) => return self.lose(),
+            Shape::Object(inner) if inner.is_open => return self.lose(),
             Shape::Object(inner) => Value::Object(self.object(child, inner)?),
             Shape::List(item, Xml::Bare(_)) => {
                 let value = self.item(child, item)?;
