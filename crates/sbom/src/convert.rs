@@ -76,28 +76,38 @@ fn rewrite_cyclonedx(origin: &Origin, to: CycloneDxVersion, created: Option<&str
     }
     let was = value.pointer("/metadata/timestamp").and_then(Value::as_str);
     if let Some(created) = created.filter(|created| was != Some(created)) {
-        value["metadata"]["timestamp"] = created.into();
+        set(&mut value, &["metadata", "timestamp"], created);
     }
     // Another content under the same serial number would be a lie, unless its version counted up.
     if value != origin.value {
         let content = serde_json::to_vec(&value).unwrap_or_default();
-        value["serialNumber"] = format!("urn:uuid:{}", content_uuid(&content)).into();
+        set(&mut value, &["serialNumber"], &format!("urn:uuid:{}", content_uuid(&content)));
     }
     Converted { bytes: serde_json::to_vec_pretty(&value).unwrap_or_default(), left_out: left_out(&taken) }
+}
+
+/// Sets a member of an object, and makes the objects on the way to it.
+fn set(value: &mut Value, path: &[&str], text: &str) {
+    let mut place = value;
+    for name in path {
+        let Some(members) = place.as_object_mut() else { return };
+        place = members.entry(*name).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    *place = text.into();
 }
 
 fn rewrite_spdx(origin: &Origin, to: SpdxVersion, document: &SbomDocument) -> Converted {
     let mut value = origin.value.clone();
     let is_2 = to != SpdxVersion::V3_0_1;
     if is_2 {
-        value["spdxVersion"] = "SPDX-2.3".into();
+        set(&mut value, &["spdxVersion"], "SPDX-2.3");
         if let Some(created) = &document.created {
-            value["creationInfo"]["created"] = created.as_str().into();
+            set(&mut value, &["creationInfo", "created"], created);
         }
     }
     if is_2 && value != origin.value {
         let content = serde_json::to_vec(&value).unwrap_or_default();
-        value["documentNamespace"] = crate::spdx::namespace(&document.name, &content).into();
+        set(&mut value, &["documentNamespace"], &crate::spdx::namespace(&document.name, &content));
     }
     let bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
     Converted { bytes, left_out: Vec::new() }

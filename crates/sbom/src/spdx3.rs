@@ -157,10 +157,10 @@ impl<'a> Graph<'a> {
         let id = format!("license-{}", safe_id(license.expression()));
         let license = self.add("simplelicensing_LicenseExpression", &id, members);
         let from = self.component_address(&component.id);
-        self.relationship(&safe_id(&component.id), kind, &from, BTreeSet::from([license]));
+        self.relationship(&safe_id(&component.id), kind, &from, &BTreeSet::from([license]));
     }
 
-    fn relationship(&mut self, start: &str, kind: &str, from: &str, to: BTreeSet<String>) {
+    fn relationship(&mut self, start: &str, kind: &str, from: &str, to: &BTreeSet<String>) {
         let members = json!({ "from": from, "relationshipType": kind, "to": to });
         self.add("Relationship", &format!("{kind}-{start}"), members);
     }
@@ -177,7 +177,7 @@ impl<'a> Graph<'a> {
         }
         for ((from, kind), to) in targets {
             let address = self.component_address(from);
-            self.relationship(&safe_id(from), kind, &address, to);
+            self.relationship(&safe_id(from), kind, &address, &to);
         }
         self.completeness();
     }
@@ -199,7 +199,7 @@ impl<'a> Graph<'a> {
     fn ancestry(&mut self) {
         let (Some(subject), Some(base)) = (&self.document.subject, &self.document.base) else { return };
         let (from, to) = (self.component_address(&subject.id), self.component_address(&base.id));
-        self.relationship(&safe_id(&subject.id), "descendantOf", &from, BTreeSet::from([to]));
+        self.relationship(&safe_id(&subject.id), "descendantOf", &from, &BTreeSet::from([to]));
     }
 
     fn annotation(&mut self, subject: &str, statement: &str, content_type: Option<&str>) {

@@ -131,7 +131,7 @@ impl Reader {
         component.cpes = text(value, "cpe").into_iter().collect();
         component.homepage = external_reference(value, "website");
         component.download = external_reference(value, "distribution");
-        component.identity = identity(&value["evidence"]["identity"]);
+        component.identity = value.pointer("/evidence/identity").and_then(identity);
         component.occurrences =
             list(&value["evidence"], "occurrences").iter().filter_map(occurrence).collect();
         let (own, other) = split_properties(properties(value));

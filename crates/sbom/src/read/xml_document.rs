@@ -56,7 +56,8 @@ impl<'a> Reader<'a> {
                     members.insert(member.name.to_owned(), scalar(text, &member.shape));
                 }
                 None => {
-                    *self.lost.entry(format!("{}@{}", self.path.join("."), shortened(name))).or_default() += 1
+                    let place = format!("{}@{}", self.path.join("."), shortened(name));
+                    *self.lost.entry(place).or_default() += 1;
                 }
             }
         }
