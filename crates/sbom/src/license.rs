@@ -271,6 +271,58 @@ mod tests {
     }
 
     #[test]
+    fn odd_texts_of_package_managers_are_read_or_kept_as_they_are() {
+        for (text, expected) in [
+            // dpkg
+            ("Expat", "MIT"),
+            ("GPL-2+", "LicenseRef-"),
+            ("public-domain", "LicenseRef-public-domain"),
+            ("GPL-2+ and LGPL-2.1+ or Artistic", "LicenseRef-"),
+            // rpm
+            ("GPLv2+ and LGPLv2+", "LicenseRef-"),
+            ("MIT and (BSD or ASL 2.0)", "LicenseRef-"),
+            (
+                "GPL-2.0-or-later WITH GCC-exception-2.0 AND Zlib",
+                "GPL-2.0-or-later WITH GCC-exception-2.0 AND Zlib",
+            ),
+            // PyPI
+            ("License :: OSI Approved :: MIT License", "LicenseRef-"),
+            ("BSD License", "LicenseRef-"),
+            ("Apache-2.0 OR BSD-3-Clause", "Apache-2.0 OR BSD-3-Clause"),
+            ("MIT License\n\nPermission is hereby granted", "LicenseRef-"),
+            ("see LICENSE.txt", "LicenseRef-"),
+            ("(MIT", "LicenseRef-"),
+            ("MIT AND", "LicenseRef-"),
+            ("WITH", "LicenseRef-"),
+            ("DocumentRef-x:LicenseRef-y", "LicenseRef-"),
+        ] {
+            let license = License::parse(text).unwrap();
+            assert!(Expression::parse(license.expression()).is_ok(), "{text}");
+            match expected.strip_suffix('-') {
+                Some(start) => {
+                    assert!(license.expression().starts_with(start), "{text}: {}", license.expression());
+                    assert_eq!(license.references().len(), 1, "{text}");
+                }
+                None => assert_eq!(license.expression(), expected, "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_a_document_stay_with_their_references() {
+        let words = BTreeMap::from([("LicenseRef-x".to_owned(), "do good".to_owned())]);
+        let license = License::with_words("MIT OR LicenseRef-x", &words).unwrap();
+        assert_eq!(license.expression(), "MIT OR LicenseRef-x");
+        assert_eq!(license.references()[0].name, "do good");
+        assert_eq!(License::of_words("MIT", "the text").unwrap().expression(), "MIT");
+        let named = License::of_words("Ours", "the text").unwrap();
+        assert_eq!(
+            (named.expression().starts_with("LicenseRef-Ours"), named.references()[0].name.as_str()),
+            (true, "the text")
+        );
+    }
+
+    #[test]
     fn two_names_never_share_a_reference() {
         assert_ne!(expression("My licence"), expression("My_licence"));
     }

@@ -308,7 +308,7 @@ fn the_image_is_named_by_purl_and_supplied_by_its_namespace_or_as_told() {
     let mut options = DocumentOptions::default();
     let root =
         |options: &_| parsed(&cyclonedx::to_json(&broken_image(), options))["metadata"]["component"].clone();
-    let purl = format!("pkg:oci/app@{}?repository_url=ghcr.io%2Facme%2Fapp", Digest::of(b"m"));
+    let purl = format!("pkg:oci/app@{}?repository_url=ghcr.io/acme/app", Digest::of(b"m"));
     assert_eq!(root(&options)["purl"], purl);
     assert_eq!(root(&options)["supplier"]["name"], "ghcr.io/acme");
     options.supplier = Some(Party::Organization("Acme".into()));
