@@ -119,6 +119,21 @@ fn spdx_2_is_read() {
 }
 
 #[test]
+fn relationships_of_the_document_and_of_snippets_lead_nowhere_in_spdx_3() {
+    let document = spdx2(|document| {
+        document["snippets"] = json!([{ "SPDXID": "SPDXRef-Snippet" }]);
+        for end in ["SPDXRef-DOCUMENT", "SPDXRef-Snippet"] {
+            let edge = json!({ "spdxElementId": end, "relationshipType": "CONTAINS", "relatedSpdxElement": "SPDXRef-a" });
+            document["relationships"].as_array_mut().unwrap().push(edge);
+        }
+    });
+    let document = read(&document).unwrap();
+    assert_eq!(document.edges().len(), 1);
+    let left_out = document.convert("spdx-json@3.0.1".parse().unwrap()).left_out;
+    assert!(left_out.iter().any(|left_out| left_out.place == "snippets"), "{left_out:?}");
+}
+
+#[test]
 fn an_spdx_2_document_that_breaks_a_rule_is_refused_with_place_and_rule() {
     let (place, wrong) = problem(&spdx2(|document| document["packages"][1]["SPDXID"] = "SPDXRef-a".into()));
     assert_eq!((place.as_str(), wrong), ("/packages/1", Problem::DuplicateId { id: "SPDXRef-a".into() }));

@@ -236,6 +236,10 @@ fn relationships(
             document.edges.extend(edge(&text(package, "SPDXID").unwrap_or_default(), "CONTAINS", file));
         }
     }
+    // The document itself and snippets are no components.
+    let components: BTreeSet<&str> =
+        document.components.iter().map(|component| component.id.as_str()).collect();
+    document.edges.retain(|edge| components.contains(&*edge.from) && components.contains(&*edge.to));
     described.dedup();
     if let [only] = described.as_slice() {
         document.subject = take(document, only);

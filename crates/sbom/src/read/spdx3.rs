@@ -80,7 +80,8 @@ impl<'a> Graph<'a> {
             let path = format!("/@graph/{index}");
             let kind = required(item, "type", &path)?;
             let address = item.get("spdxId").or(item.get("@id")).and_then(Value::as_str);
-            let is_element = !NO_ELEMENTS.contains(&kind.as_str());
+            // What is no element has a name of its own in this document at most.
+            let is_element = !NO_ELEMENTS.contains(&kind.as_str()) && item.get("@id").is_none();
             if is_element {
                 let address = required(item, "spdxId", &path)?;
                 if address.is_empty() || item.get("creationInfo").is_none() {
