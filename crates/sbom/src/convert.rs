@@ -49,14 +49,15 @@ impl SbomDocument {
             (Some(origin), Format::Spdx(to)) if is_same_spdx(origin, to) => rewrite_spdx(origin, to, self),
             (origin, _) => Converted {
                 bytes: format.write_document(self),
-                left_out: origin.iter().flat_map(|origin| left_out(&origin.lost)).collect(),
+                left_out: origin.iter().flat_map(|origin| left_out([&origin.unread, &origin.lost])).collect(),
             },
         }
     }
 }
 
-fn left_out(lost: &BTreeMap<String, usize>) -> Vec<LeftOut> {
-    lost.iter().map(|(place, times)| LeftOut { place: place.clone(), times: *times }).collect()
+fn left_out<const N: usize>(lost: [&BTreeMap<String, usize>; N]) -> Vec<LeftOut> {
+    let left_out = |(place, times): (&String, &usize)| LeftOut { place: place.clone(), times: *times };
+    lost.into_iter().flatten().map(left_out).collect()
 }
 
 /// SPDX 2.2 and 2.3 are one model, 3.0.1 is another.
@@ -83,7 +84,10 @@ fn rewrite_cyclonedx(origin: &Origin, to: CycloneDxVersion, created: Option<&str
         let content = serde_json::to_vec(&value).unwrap_or_default();
         set(&mut value, &["serialNumber"], &format!("urn:uuid:{}", content_uuid(&content)));
     }
-    Converted { bytes: serde_json::to_vec_pretty(&value).unwrap_or_default(), left_out: left_out(&taken) }
+    Converted {
+        bytes: serde_json::to_vec_pretty(&value).unwrap_or_default(),
+        left_out: left_out([&origin.unread, &taken]),
+    }
 }
 
 /// Sets a member of an object, and makes the objects on the way to it.
@@ -110,5 +114,5 @@ fn rewrite_spdx(origin: &Origin, to: SpdxVersion, document: &SbomDocument) -> Co
         set(&mut value, &["documentNamespace"], &crate::spdx::namespace(&document.name, &content));
     }
     let bytes = serde_json::to_vec_pretty(&value).unwrap_or_default();
-    Converted { bytes, left_out: Vec::new() }
+    Converted { bytes, left_out: left_out([&origin.unread]) }
 }

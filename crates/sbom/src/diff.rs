@@ -1,14 +1,14 @@
 //! What is different between two documents.
 //!
 //! Two components are the same thing when their package URLs agree but for version and qualifiers, or, without package URLs, when
-//! their kinds and names agree.
+//! their kinds and names agree. Files that are no packages are not compared: some documents list them all, others none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::document::TOOL;
-use crate::{Component, License, SbomDocument};
+use crate::{Component, ComponentKind, License, SbomDocument};
 
 /// The differences, ordered. Written as in `docs/schemas/sbom-diff.v1.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -164,7 +164,9 @@ fn without_version(purl: &str) -> &str {
 
 fn by_key(document: &SbomDocument) -> BTreeMap<Key, Vec<&Component>> {
     let mut by_key: BTreeMap<Key, Vec<&Component>> = BTreeMap::new();
-    for component in document.components() {
+    let is_package =
+        |component: &&Component| component.purl.is_some() || component.kind != ComponentKind::File;
+    for component in document.components().iter().filter(is_package) {
         by_key.entry(Key::of(component)).or_default().push(component);
     }
     for components in by_key.values_mut() {
@@ -183,7 +185,7 @@ fn has_other_checksum(before: &Component, after: &Component) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ComponentKind, HashAlgorithm, Property};
+    use crate::{HashAlgorithm, Property};
 
     fn package(name: &str, version: &str) -> Component {
         let mut component = Component::new(format!("{name}{version}"), ComponentKind::Library, name);
@@ -231,8 +233,11 @@ mod tests {
     #[test]
     fn without_a_purl_kind_and_name_say_what_it_is() {
         let thing = |kind, name| Component::new("x", kind, name);
-        let found = diff(&[thing(ComponentKind::File, "a")], &[thing(ComponentKind::Library, "a")]);
+        let found = diff(&[thing(ComponentKind::Framework, "a")], &[thing(ComponentKind::Library, "a")]);
         assert_eq!((found.added.len(), found.removed.len()), (1, 1));
-        assert!(diff(&[thing(ComponentKind::File, "a")], &[thing(ComponentKind::File, "a")]).is_empty());
+        assert!(
+            diff(&[thing(ComponentKind::Framework, "a")], &[thing(ComponentKind::Framework, "a")]).is_empty()
+        );
+        assert!(diff(&[thing(ComponentKind::File, "a")], &[]).is_empty());
     }
 }

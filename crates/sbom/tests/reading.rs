@@ -187,6 +187,9 @@ fn tags_and_values_read_as_the_json_that_they_were_made_from() {
     assert!(SbomDiff::between(&json, &tags).is_empty());
     assert_eq!(json.edges().collect::<Vec<_>>(), tags.edges().collect::<Vec<_>>());
     assert_eq!(json.components(), tags.components());
+    let text = std::fs::read_to_string(path("python.spdx")).unwrap();
+    let odd = read(&format!("{text}\nReviewer: Person: Ann\n")).unwrap().convert(Format::SPDX);
+    assert_eq!(odd.left_out[0].place, "Reviewer", "also within one family what was not read is told");
     assert!(matches!(read("SPDXVersion: SPDX-2.3\nnothing\n"), Err(ReadError::TagValue { line: 2 })));
 }
 

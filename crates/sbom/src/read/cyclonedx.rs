@@ -19,24 +19,25 @@ use crate::{
 
 /// Reads a document in JSON.
 pub(super) fn read(value: Value) -> Result<SbomDocument, ReadError> {
-    with_lost(value, BTreeMap::new())
+    with_unread(value, BTreeMap::new())
 }
 
 /// Reads a document in XML.
 pub(super) fn read_xml(bytes: &[u8], limits: &ReadLimits) -> Result<SbomDocument, ReadError> {
     let tree = xml::parse(bytes, limits.max_depth)?;
-    let (value, lost) = xml_document::to_json(&tree)?;
-    with_lost(value, lost)
+    let (value, unread) = xml_document::to_json(&tree)?;
+    with_unread(value, unread)
 }
 
-fn with_lost(value: Value, mut lost: BTreeMap<String, usize>) -> Result<SbomDocument, ReadError> {
+fn with_unread(value: Value, unread: BTreeMap<String, usize>) -> Result<SbomDocument, ReadError> {
     let missing = || ReadError::invalid("/", Problem::Missing { name: "specVersion" });
     let name = value.get("specVersion").and_then(Value::as_str).ok_or_else(missing)?;
     let version = cyclonedx_version(name)?;
     check::document(&value, version)?;
     let mut document = document(&value);
+    let mut lost = BTreeMap::new();
     count_lost(&value, &mut lost);
-    document.origin = Some(Origin { format: Format::CycloneDx(version), value, lost });
+    document.origin = Some(Origin { format: Format::CycloneDx(version), value, unread, lost });
     Ok(document)
 }
 

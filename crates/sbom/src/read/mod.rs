@@ -57,8 +57,8 @@ impl SbomDocument {
             Some(b'{') => read_json(text, limits),
             Some(b'<') => cyclonedx::read_xml(text, limits),
             Some(_) if tag_value::is_tag_value(text) => {
-                let (value, lost) = tag_value::to_json(text)?;
-                read_spdx2(value, lost)
+                let (value, unread) = tag_value::to_json(text)?;
+                read_spdx2(value, unread)
             }
             _ => Err(ReadError::UnknownFormat),
         }
@@ -77,15 +77,15 @@ fn read_json(bytes: &[u8], limits: &ReadLimits) -> Result<SbomDocument, ReadErro
         let document = spdx3::read(&value)?;
         let format = Format::Spdx(SpdxVersion::V3_0_1);
         let lost = spdx3::lost(&value);
-        return Ok(with_origin(document, Origin { format, value, lost }));
+        return Ok(with_origin(document, Origin { format, value, unread: BTreeMap::new(), lost }));
     }
     Err(ReadError::UnknownFormat)
 }
 
-fn read_spdx2(value: Value, mut lost: BTreeMap<String, usize>) -> Result<SbomDocument, ReadError> {
+fn read_spdx2(value: Value, unread: BTreeMap<String, usize>) -> Result<SbomDocument, ReadError> {
     let (document, version) = spdx2::read(&value)?;
-    lost.extend(spdx2::lost(&value));
-    Ok(with_origin(document, Origin { format: Format::Spdx(version), value, lost }))
+    let lost = spdx2::lost(&value);
+    Ok(with_origin(document, Origin { format: Format::Spdx(version), value, unread, lost }))
 }
 
 fn with_origin(mut document: SbomDocument, origin: Origin) -> SbomDocument {
@@ -99,7 +99,9 @@ pub(crate) struct Origin {
     pub(crate) format: Format,
     /// The whole document. Of one in XML, what was read of it, in the form of JSON.
     pub(crate) value: Value,
-    /// What it has that has no place in [`SbomDocument`], counted by where it stands.
+    /// What was not read of it at all, counted by where it stands. Nothing of JSON.
+    pub(crate) unread: BTreeMap<String, usize>,
+    /// What else it has that has no place in [`SbomDocument`], counted likewise.
     pub(crate) lost: BTreeMap<String, usize>,
 }
 

@@ -336,6 +336,9 @@ pub(super) fn lost(value: &Value) -> BTreeMap<String, usize> {
     }
     for relationship in list(value, "relationships") {
         let kind = text(relationship, "relationshipType").unwrap_or_default();
+        if relationship.get("comment").is_some() {
+            *lost.entry("relationships[].comment".to_owned()).or_default() += 1;
+        }
         let is_kept = matches!(kind.as_str(), "DESCRIBES" | "DESCRIBED_BY" | "DESCENDANT_OF");
         if !is_kept && edge("SPDXRef-a", &kind, "SPDXRef-b").is_none() {
             *lost.entry(format!("relationships[].{}", shortened(&kind))).or_default() += 1;

@@ -125,6 +125,10 @@ impl Builder {
                 return true;
             }
             "Relationship" => return self.relationship(value),
+            "RelationshipComment" => {
+                let last = self.relationships.last_mut().and_then(Value::as_object_mut);
+                return last.map(|members| members.insert("comment".to_owned(), value.into())).is_some();
+            }
             "ExternalDocumentRef" => return self.external_document(value),
             _ => return false,
         };
