@@ -1,7 +1,7 @@
 //! The official documents of CycloneDX 1.3 to 1.7 (`testdata/cyclonedx`): the valid ones are read and written again, the invalid ones
 //! are refused.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -92,4 +92,38 @@ fn every_document_that_is_read_can_be_written_in_every_format_and_read_again() {
             assert_eq!(converted, document.convert(format), "{name} as {format}");
         }
     }
+}
+
+/// A small generator, so that every run makes the same documents (Knuth, MMIX).
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap_or_default()
+}
+
+#[test]
+fn no_broken_document_stops_the_reader() {
+    let mut state = 1;
+    let mut read_anyway = 0;
+    for (_, bytes) in official().into_iter().filter(|(_, bytes)| bytes.len() < 6_000) {
+        for _ in 0..12 {
+            let mut broken = bytes.clone();
+            let (at, other) = (next(&mut state) % broken.len(), next(&mut state) % broken.len());
+            match next(&mut state) % 4 {
+                0 => broken.truncate(at),
+                1 => broken.swap(at, other),
+                2 => {
+                    let piece = broken[at.min(other)..at.max(other)].to_vec();
+                    broken.splice(at..at, piece);
+                }
+                _ => broken[at] = u8::try_from(next(&mut state) % 256).unwrap_or_default(),
+            }
+            if let Ok(document) = SbomDocument::read(&broken, &ReadLimits::default()) {
+                read_anyway += 1;
+                for format in Format::WRITTEN {
+                    document.convert(format);
+                }
+            }
+        }
+    }
+    assert!(read_anyway > 100, "{read_anyway}");
 }

@@ -590,7 +590,13 @@ static CRYPTO_CERTIFICATE: Object = open(&[
     since(V::V1_7, "serialNumber", Any),
 ]);
 
-static CRYPTO_PROTOCOL: Object = open(&[since(V::V1_7, "relatedCryptographicAssets", Any)]);
+static CRYPTO_PROTOCOL: Object = open(&[
+    since(V::V1_6, "cipherSuites", List(&Shape::Object(&CIPHER_SUITE), Inside(&[]))),
+    since(V::V1_7, "relatedCryptographicAssets", Any),
+]);
+
+static CIPHER_SUITE: Object =
+    open(&[since(V::V1_7, "tlsGroups", Any), since(V::V1_7, "tlsSignatureSchemes", Any)]);
 
 static CRYPTO_MATERIAL: Object =
     open(&[since(V::V1_7, "fingerprint", Any), since(V::V1_7, "relatedCryptographicAssets", Any)]);
