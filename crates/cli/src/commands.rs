@@ -13,6 +13,8 @@ pub(crate) mod provenance;
 pub(crate) mod quickstart;
 pub(crate) mod save;
 pub(crate) mod sbom;
+pub(crate) mod sbom_convert;
+pub(crate) mod sbom_diff;
 pub(crate) mod sign;
 pub(crate) mod sign_blob;
 pub(crate) mod signing_config;

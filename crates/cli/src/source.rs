@@ -1,4 +1,4 @@
-//! What an SBOM is made of: an image, streamed from its store, or a directory or file on this machine.
+//! What an SBOM is made of: an image, streamed from its store, a directory or file on this machine, or another SBOM.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub(crate) enum Source {
     Directory(PathBuf),
     /// A file.
     File(PathBuf),
+    /// A document.
+    Sbom(PathBuf),
 }
 
 impl FromStr for Source {
@@ -43,6 +45,8 @@ impl FromStr for Source {
             Some((kind @ ("dir" | "file"), "")) => Err(format!("{kind}: names nothing")),
             Some(("dir", path)) => Ok(Self::Directory(path.into())),
             Some(("file", path)) => Ok(Self::File(path.into())),
+            Some(("sbom", "")) => Err("sbom: names no file".to_owned()),
+            Some(("sbom", path)) => Ok(Self::Sbom(path.into())),
             _ => text
                 .parse()
                 .map(Self::Image)
@@ -57,6 +61,7 @@ impl fmt::Display for Source {
             Self::Image(image) => write!(f, "{image}"),
             Self::Directory(path) => write!(f, "dir:{}", path.display()),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Sbom(path) => write!(f, "sbom:{}", path.display()),
         }
     }
 }
@@ -102,6 +107,11 @@ pub(crate) async fn scan(
             let path = path.clone();
             Ok(local(tokio::task::spawn_blocking(move || scan_file(&path)).await??))
         }
+        Source::Sbom(path) => Err(Mistake::new(
+            format!("{} is an SBOM, which cannot be scanned", path.display()),
+            "an image or dir:PATH can be",
+        )
+        .into()),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Writes the inventory of an OCI image layout or a directory:
-//! `inventory oci:DIR|dir:DIR cyclonedx|spdx|json [SUPPLIER] > FILE`.
+//! `inventory oci:DIR|dir:DIR FORMAT [SUPPLIER] > FILE`, where FORMAT is `json` or a name such as `cyclonedx-json@1.7`.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -8,8 +8,8 @@ use std::path::Path;
 
 use touchmark_oci::{Digest, ImageConfig, ImageIndex, ImageManifest, ImageName, Limits as OciLimits};
 use touchmark_sbom::{
-    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, ImageSubject, Inventory, Limits, Party,
-    ScanError, Subject, cyclonedx, json, scan_directory, scan_layer, spdx,
+    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, Format, ImageSubject, Inventory,
+    Limits, Party, ScanError, Subject, json, scan_directory, scan_layer,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -25,9 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options = DocumentOptions::default();
     options.supplier = supplier.first().cloned().map(Party::Organization);
     let document = match format.as_str() {
-        "cyclonedx" => cyclonedx::to_json(&inventory, &options),
-        "spdx" => spdx::to_json(&inventory, &options),
-        _ => json::to_json(&inventory, &options),
+        "json" => json::to_json(&inventory, &options),
+        name => name.parse::<Format>()?.write(&inventory, &options),
     };
     io::stdout().write_all(&document)?;
     Ok(())

@@ -30,13 +30,20 @@ pub(crate) const TOOL: &str = "touchmark";
 
 /// When a document says it was made, in whole seconds: `SOURCE_DATE_EPOCH`, or else the time in the image's configuration.
 pub(crate) fn created(inventory: &Inventory, options: &DocumentOptions) -> Option<String> {
-    let from_option = options.source_date_epoch.and_then(|seconds| Timestamp::from_second(seconds).ok());
     let from_image = || match inventory.subject() {
         Subject::Image(image) => image.created.as_deref().and_then(|text| text.parse::<Timestamp>().ok()),
         Subject::Directory { .. } | Subject::File { .. } => None,
     };
-    let time = from_option.or_else(from_image)?;
-    Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    epoch(options).or_else(|| from_image().map(in_seconds))
+}
+
+/// `SOURCE_DATE_EPOCH`, where it is given.
+pub(crate) fn epoch(options: &DocumentOptions) -> Option<String> {
+    options.source_date_epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()).map(in_seconds)
+}
+
+fn in_seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// What the subject is called within documents.
@@ -80,10 +87,10 @@ pub(crate) fn subject_supplier(subject: &Subject, options: &DocumentOptions) -> 
     options.supplier.clone().or_else(namespace)
 }
 
-/// Who supplies a package: as declared, or for a program that comes from nowhere else, who supplies the subject.
-pub(crate) fn package_supplier<'a>(package: &'a Package, subject: Option<&'a Party>) -> Option<&'a Party> {
-    let is_own = package.is_application && package.purl.is_none();
-    package.supplier.as_ref().or(subject.filter(|_| is_own))
+/// Who supplies a package: as declared, or as its catalog has it from the package's identity. A program for which neither says anything
+/// is the subject's own, so who supplies the subject supplies it.
+pub(crate) fn package_supplier(package: &Package, subject: Option<&Party>) -> Option<Party> {
+    package.supplier.clone().or_else(|| subject.filter(|_| package.is_application).cloned())
 }
 
 /// A UUID made from a document's content

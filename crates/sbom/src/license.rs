@@ -47,6 +47,29 @@ impl License {
         Some(Self::from_expression(&line).unwrap_or_else(|| Self::named(&line, text)))
     }
 
+    /// Reads an expression of a document, in which `words` has the text of each `LicenseRef-`. What is no expression becomes a
+    /// `LicenseRef-` of its own.
+    pub(crate) fn with_words(expression: &str, words: &BTreeMap<String, String>) -> Option<Self> {
+        let mut license = Self::parse(expression)?;
+        for reference in &mut license.references {
+            if let Some(text) = words.get(&reference.id) {
+                reference.name.clone_from(text);
+            }
+        }
+        Some(license)
+    }
+
+    /// A licence that has a name and a text: the listed licence of that name, or a `LicenseRef-` with the text.
+    pub(crate) fn of_words(name: &str, text: &str) -> Option<Self> {
+        let mut license = Self::parse(name)?;
+        if let [only] = license.references.as_mut_slice()
+            && only.id == license.expression
+        {
+            license = Self::reference(&one_line(name), text);
+        }
+        Some(license)
+    }
+
     /// An expression by the SPDX grammar, with small slips put right: the case of names and operators, `/` for `OR`, `GPL-2.0+`.
     fn from_expression(text: &str) -> Option<Self> {
         if text.len() > MAX_EXPRESSION_BYTES {
@@ -245,6 +268,58 @@ mod tests {
         let license = License::parse("Custom: see COPYING").unwrap();
         assert!(license.expression().starts_with("LicenseRef-Custom--see-COPYING-"));
         assert_eq!(license.references()[0].name, "Custom: see COPYING");
+    }
+
+    #[test]
+    fn odd_texts_of_package_managers_are_read_or_kept_as_they_are() {
+        for (text, expected) in [
+            // dpkg
+            ("Expat", "MIT"),
+            ("GPL-2+", "LicenseRef-"),
+            ("public-domain", "LicenseRef-public-domain"),
+            ("GPL-2+ and LGPL-2.1+ or Artistic", "LicenseRef-"),
+            // rpm
+            ("GPLv2+ and LGPLv2+", "LicenseRef-"),
+            ("MIT and (BSD or ASL 2.0)", "LicenseRef-"),
+            (
+                "GPL-2.0-or-later WITH GCC-exception-2.0 AND Zlib",
+                "GPL-2.0-or-later WITH GCC-exception-2.0 AND Zlib",
+            ),
+            // PyPI
+            ("License :: OSI Approved :: MIT License", "LicenseRef-"),
+            ("BSD License", "LicenseRef-"),
+            ("Apache-2.0 OR BSD-3-Clause", "Apache-2.0 OR BSD-3-Clause"),
+            ("MIT License\n\nPermission is hereby granted", "LicenseRef-"),
+            ("see LICENSE.txt", "LicenseRef-"),
+            ("(MIT", "LicenseRef-"),
+            ("MIT AND", "LicenseRef-"),
+            ("WITH", "LicenseRef-"),
+            ("DocumentRef-x:LicenseRef-y", "LicenseRef-"),
+        ] {
+            let license = License::parse(text).unwrap();
+            assert!(Expression::parse(license.expression()).is_ok(), "{text}");
+            match expected.strip_suffix('-') {
+                Some(start) => {
+                    assert!(license.expression().starts_with(start), "{text}: {}", license.expression());
+                    assert_eq!(license.references().len(), 1, "{text}");
+                }
+                None => assert_eq!(license.expression(), expected, "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_a_document_stay_with_their_references() {
+        let words = BTreeMap::from([("LicenseRef-x".to_owned(), "do good".to_owned())]);
+        let license = License::with_words("MIT OR LicenseRef-x", &words).unwrap();
+        assert_eq!(license.expression(), "MIT OR LicenseRef-x");
+        assert_eq!(license.references()[0].name, "do good");
+        assert_eq!(License::of_words("MIT", "the text").unwrap().expression(), "MIT");
+        let named = License::of_words("Ours", "the text").unwrap();
+        assert_eq!(
+            (named.expression().starts_with("LicenseRef-Ours"), named.references()[0].name.as_str()),
+            (true, "the text")
+        );
     }
 
     #[test]

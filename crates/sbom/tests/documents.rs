@@ -11,8 +11,9 @@ use jsonschema::{Registry, Validator};
 use serde_json::Value;
 use touchmark_oci::{Digest, ImageName};
 use touchmark_sbom::{
-    Compression, DirectoryEntry, DirectoryEntryKind, DocumentOptions, Ecosystem, ImageSubject, Inventory,
-    LayerScan, Limits, Party, Subject, cyclonedx, json, scan_directory, scan_layer, spdx,
+    Compression, CycloneDxVersion, DirectoryEntry, DirectoryEntryKind, DocumentOptions, Ecosystem, Format,
+    ImageSubject, Inventory, LayerScan, Limits, Party, ReadLimits, SbomDiff, SbomDocument, Subject,
+    cyclonedx, json, scan_directory, scan_layer, spdx,
 };
 
 fn testdata() -> PathBuf {
@@ -75,22 +76,34 @@ fn assert_valid(validator: &Validator, document: &[u8]) {
     assert_eq!(errors, Vec::<String>::new());
 }
 
+fn cyclonedx_validator(version: &str) -> Validator {
+    let base = "http://cyclonedx.org/schema/";
+    let others = [
+        ("spdx.SNAPSHOT.schema.json", "cyclonedx-spdx.schema.json"),
+        ("jsf-0.82.SNAPSHOT.schema.json", "cyclonedx-jsf-0.82.schema.json"),
+        ("cryptography-defs.SNAPSHOT.schema.json", "cyclonedx-cryptography-defs.schema.json"),
+    ];
+    let schemas = others.map(|(name, file)| (format!("{base}{name}"), schema(file)));
+    let mut registry = Registry::new();
+    for (name, schema) in &schemas {
+        registry = registry.add(name.as_str(), schema).unwrap();
+    }
+    let registry = registry.prepare().unwrap();
+    let own = schema(&format!("cyclonedx-{version}.schema.json"));
+    jsonschema::options().with_registry(&registry).build(&own).unwrap()
+}
+
 #[test]
 fn cyclonedx_documents_are_valid() {
-    let (spdx, jsf) = (schema("cyclonedx-spdx.schema.json"), schema("cyclonedx-jsf-0.82.schema.json"));
-    let registry = Registry::new()
-        .add("http://cyclonedx.org/schema/spdx.SNAPSHOT.schema.json", &spdx)
-        .unwrap()
-        .add("http://cyclonedx.org/schema/jsf-0.82.SNAPSHOT.schema.json", &jsf)
-        .unwrap()
-        .prepare()
-        .unwrap();
-    let own = schema("cyclonedx-1.6.schema.json");
-    let validator = jsonschema::options().with_registry(&registry).build(&own).unwrap();
-    for inventory in [real(), broken_image()] {
-        assert_valid(&validator, &cyclonedx::to_json(&inventory, &DocumentOptions::default()));
+    for version in [CycloneDxVersion::V1_5, CycloneDxVersion::V1_6, CycloneDxVersion::V1_7] {
+        let validator = cyclonedx_validator(version.name());
+        for inventory in [real(), broken_image()] {
+            let document = Format::CycloneDx(version).write(&inventory, &DocumentOptions::default());
+            assert_valid(&validator, &document);
+        }
+        let nothing = serde_json::json!({ "bomFormat": "CycloneDX" });
+        assert!(!validator.is_valid(&nothing), "the schema is in force");
     }
-    assert!(!validator.is_valid(&serde_json::json!({ "bomFormat": "CycloneDX" })), "the schema is in force");
 }
 
 #[test]
@@ -100,6 +113,90 @@ fn spdx_documents_are_valid() {
         assert_valid(&validator, &spdx::to_json(&inventory, &DocumentOptions::default()));
     }
     assert!(!validator.is_valid(&serde_json::json!({ "spdxVersion": "SPDX-2.3" })), "the schema is in force");
+}
+
+#[test]
+fn the_inventory_as_json_follows_its_schema() {
+    let path = testdata().join("../docs/schemas/sbom.v1.json");
+    let validator = jsonschema::validator_for(&parsed(&fs::read(path).unwrap())).unwrap();
+    for inventory in [real(), broken_image()] {
+        assert_valid(&validator, &json::to_json(&inventory, &DocumentOptions::default()));
+    }
+    assert!(!validator.is_valid(&serde_json::json!({ "schemaVersion": 2 })), "the schema is in force");
+}
+
+/// An element of an SPDX 3 graph names only elements that are there.
+#[test]
+fn every_address_in_spdx_3_leads_to_an_element() {
+    for inventory in [real(), broken_image()] {
+        let format: Format = "spdx-json@3.0.1".parse().unwrap();
+        let document = parsed(&format.write(&inventory, &DocumentOptions::default()));
+        let elements = || all(&document, "@graph");
+        let known: BTreeSet<&str> = elements().filter_map(|element| element["spdxId"].as_str()).collect();
+        assert_eq!(known.len() + 1, elements().count(), "all but the creation have an address of their own");
+        let spdx_document = elements().find(|element| element["type"] == "SpdxDocument").unwrap();
+        let listed: BTreeSet<&str> = all(spdx_document, "element").filter_map(Value::as_str).collect();
+        assert_eq!(listed.len(), known.len() - 1, "the document lists every element but itself");
+        let single = ["from", "subject", "suppliedBy", "dataLicense"];
+        let several = ["to", "element", "rootElement"];
+        for element in elements() {
+            let one = single.iter().filter_map(|member| element[*member].as_str());
+            let more = several.iter().flat_map(|member| all(element, member)).filter_map(Value::as_str);
+            for address in one.chain(more) {
+                assert!(known.contains(address), "{address} of {element}");
+            }
+        }
+    }
+}
+
+/// What holds between components, by the identifiers that every format has alike.
+fn edges(document: &SbomDocument) -> BTreeSet<(String, String)> {
+    document.edges().map(|edge| (edge.from.clone(), edge.to.clone())).collect()
+}
+
+#[test]
+fn what_is_written_in_any_format_reads_as_the_same_graph() {
+    for inventory in [real(), broken_image()] {
+        let options = DocumentOptions::default();
+        let original = SbomDocument::of_inventory(&inventory, &options);
+        for format in Format::WRITTEN {
+            let read =
+                SbomDocument::read(&format.write(&inventory, &options), &ReadLimits::default()).unwrap();
+            assert_eq!(read.read_from(), Some(format));
+            assert_eq!(edges(&read), edges(&original), "{format}");
+            assert_eq!(read.gaps(), original.gaps(), "{format}");
+            assert_eq!(read.subject().unwrap().id, original.subject().unwrap().id, "{format}");
+            let ids = |document: &SbomDocument| -> BTreeSet<String> {
+                document.components().iter().map(|component| component.id.clone()).collect()
+            };
+            assert_eq!(ids(&read), ids(&original), "{format}");
+            for component in read.components() {
+                let before = original.components().iter().find(|before| before.id == component.id).unwrap();
+                assert_eq!(component.purl, before.purl, "{format}");
+                assert_eq!(component.version, before.version, "{format}");
+                assert_eq!(component.declared, before.declared, "{format}");
+                assert_eq!(component.properties, before.properties, "{format}");
+            }
+            assert!(SbomDiff::between(&original, &read).is_empty(), "{format}");
+        }
+    }
+}
+
+#[test]
+fn a_document_that_goes_through_the_other_family_and_back_has_the_same_packages() {
+    let limits = ReadLimits::default();
+    let original = cyclonedx::to_json(&real(), &DocumentOptions::default());
+    for between in ["spdx-json@2.3", "spdx-json@3.0.1"] {
+        let there = SbomDocument::read(&original, &limits).unwrap().convert(between.parse().unwrap());
+        assert_eq!(there.left_out, [], "{between}");
+        let back = SbomDocument::read(&there.bytes, &limits).unwrap().convert(Format::CYCLONEDX);
+        let (before, after) = (parsed(&original), parsed(&back.bytes));
+        assert_eq!(before["dependencies"], after["dependencies"], "{between}");
+        let purls = |document: &Value| -> BTreeSet<String> {
+            all(document, "components").map(|component| component["purl"].to_string()).collect()
+        };
+        assert_eq!(purls(&before), purls(&after), "{between}");
+    }
 }
 
 #[test]
@@ -211,7 +308,7 @@ fn the_image_is_named_by_purl_and_supplied_by_its_namespace_or_as_told() {
     let mut options = DocumentOptions::default();
     let root =
         |options: &_| parsed(&cyclonedx::to_json(&broken_image(), options))["metadata"]["component"].clone();
-    let purl = format!("pkg:oci/app@{}?repository_url=ghcr.io%2Facme%2Fapp", Digest::of(b"m"));
+    let purl = format!("pkg:oci/app@{}?repository_url=ghcr.io/acme/app", Digest::of(b"m"));
     assert_eq!(root(&options)["purl"], purl);
     assert_eq!(root(&options)["supplier"]["name"], "ghcr.io/acme");
     options.supplier = Some(Party::Organization("Acme".into()));

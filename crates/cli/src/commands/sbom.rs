@@ -1,16 +1,18 @@
-//! `touchmark sbom SOURCE`: the packages of an image, a directory or a file, in one or several formats from one scan.
+//! `touchmark sbom SOURCE`: the packages of an image, a directory, a file or another SBOM, in one or several formats from one
+//! scan.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Subcommand};
 use touchmark_attestation::{PredicateType, predicate_types};
 use touchmark_oci::ImageRef;
-use touchmark_sbom::{DocumentOptions, GapReason, Inventory, Package, cyclonedx, json, spdx};
+use touchmark_sbom::{DocumentOptions, Format, GapReason, Inventory, Package, Party, json};
 
 use crate::attach::{self, StorageFormat, report_attached};
 use crate::commands::attest::state;
+use crate::commands::{sbom_convert, sbom_diff};
 use crate::context::Context;
 use crate::failure::Mistake;
 use crate::files::{is_dash, write_output};
@@ -23,19 +25,41 @@ use crate::source::{Scanned, Source, scan};
 /// Arguments of `sbom`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-SOURCE is an IMAGE, dir:PATH or file:PATH. FORMAT is table, cyclonedx-json (1.6), spdx-json (2.3) or json; -o may be given several times.
-The same source gives the same bytes; SOURCE_DATE_EPOCH sets the documents' time.
+SOURCE is an IMAGE, dir:PATH, file:PATH or sbom:FILE. FORMAT is table, cyclonedx-json[@1.5|@1.6|@1.7] (1.6),
+spdx-json[@2.3|@3.0.1] (2.3) or json; -o may be given several times. The same source gives the same bytes; SOURCE_DATE_EPOCH sets the
+documents' time.
 
 Examples:
   touchmark sbom ghcr.io/acme/app:1.4
   touchmark sbom -o cyclonedx-json=app.cdx.json -o spdx-json=app.spdx.json oci:build:app
   touchmark sbom --strict dir:/srv/rootfs -o cyclonedx-json
   touchmark sbom --platform all -o spdx-json=app.{platform}.spdx.json ghcr.io/acme/app:1.4
-  touchmark sbom --attest --key release.key ghcr.io/acme/app@sha256:…")]
+  touchmark sbom --attest --key release.key ghcr.io/acme/app@sha256:…
+  touchmark sbom convert app.spdx -o cyclonedx-json@1.7=app.cdx.json
+  touchmark sbom diff ghcr.io/acme/app:1.4 ghcr.io/acme/app:1.5")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SbomArgs {
+    #[command(subcommand)]
+    action: Option<SbomAction>,
+    #[command(flatten)]
+    scan: ScanArgs,
+}
+
+/// What can be done with SBOMs that are there already.
+#[derive(Debug, Subcommand)]
+enum SbomAction {
+    /// Write an SBOM in other formats
+    Convert(sbom_convert::ConvertArgs),
+    /// Show what is different between two SBOMs
+    Diff(sbom_diff::DiffArgs),
+}
+
+/// What to scan, and what to do with it.
+#[derive(Debug, Args)]
+struct ScanArgs {
     /// What to list the packages of
-    #[arg(value_name = "SOURCE")]
-    source: Source,
+    #[arg(value_name = "SOURCE", required = true)]
+    source: Option<Source>,
     /// A format, and the file to write it to instead of standard output; table unless given. {platform} in FILE stands for the image's
     #[arg(short, long, value_name = "FORMAT[=FILE]")]
     output: Vec<Output>,
@@ -48,6 +72,9 @@ pub(crate) struct SbomArgs {
     /// In the table, list the packages that later layers removed instead
     #[arg(long)]
     removed: bool,
+    /// Who supplies what is scanned; of an image in a registry, the registry's namespace unless given
+    #[arg(long, value_name = "ORGANIZATION")]
+    supplier: Option<String>,
     /// Exit with 2 when something could not be read
     #[arg(long)]
     strict: bool,
@@ -59,7 +86,7 @@ pub(crate) struct SbomArgs {
         require_equals = true,
         default_missing_value = "cyclonedx-json"
     )]
-    attest: Option<Format>,
+    attest: Option<Form>,
     /// How to attach it
     #[arg(long, value_name = "FORMAT", default_value = "bundle", requires = "attest")]
     format: StorageFormat,
@@ -69,16 +96,19 @@ pub(crate) struct SbomArgs {
 
 /// A format and where it goes.
 #[derive(Debug, Clone)]
-struct Output {
-    format: Format,
-    file: PathBuf,
+pub(crate) struct Output {
+    pub(crate) form: Form,
+    pub(crate) file: PathBuf,
 }
 
+/// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(crate) enum Form {
+    /// A table for people.
     Table,
-    CycloneDx,
-    Spdx,
+    /// A document.
+    Document(Format),
+    /// The whole inventory.
     Json,
 }
 
@@ -87,33 +117,29 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, file) = text.split_once('=').unwrap_or((text, "-"));
-        Ok(Self { format: name.parse()?, file: file.into() })
+        Ok(Self { form: name.parse()?, file: file.into() })
     }
 }
 
-impl FromStr for Format {
+impl FromStr for Form {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             "table" => Ok(Self::Table),
-            "cyclonedx-json" | "cyclonedx-json@1.6" => Ok(Self::CycloneDx),
-            "spdx-json" | "spdx-json@2.3" => Ok(Self::Spdx),
             "json" => Ok(Self::Json),
-            _ => Err(format!(
-                "{name:?} is not a format, expected table, cyclonedx-json[@1.6], spdx-json[@2.3] or json"
-            )),
+            _ => Ok(Self::Document(name.parse().map_err(|error| format!("{error}, table or json"))?)),
         }
     }
 }
 
-impl Format {
+impl Form {
     /// The predicate type of a document of this format, if it has one.
     fn predicate_type(self) -> Option<&'static str> {
         match self {
-            Self::CycloneDx => Some(predicate_types::CYCLONEDX),
-            Self::Spdx => Some(predicate_types::SPDX),
-            Self::Table | Self::Json => None,
+            Self::Document(Format::CycloneDx(_)) => Some(predicate_types::CYCLONEDX),
+            Self::Document(Format::Spdx(_)) => Some(predicate_types::SPDX),
+            _ => None,
         }
     }
 }
@@ -132,34 +158,47 @@ impl Output {
     /// Whether each platform has a place of its own. Tables follow each other.
     fn tells_platforms_apart(&self) -> bool {
         let is_named = self.file.to_str().is_some_and(|text| text.contains(Self::PLATFORM));
-        is_named || (self.format == Format::Table && is_dash(&self.file))
+        is_named || (self.form == Form::Table && is_dash(&self.file))
     }
 }
 
 /// Scans once and writes every format.
-pub(crate) async fn run(mut args: SbomArgs, context: &Context) -> anyhow::Result<Outcome> {
-    if args.output.is_empty() && args.attest.is_none() {
-        args.output.push(Output { format: Format::Table, file: "-".into() });
+pub(crate) async fn run(args: SbomArgs, context: &Context) -> anyhow::Result<Outcome> {
+    match (args.action, args.scan.source.clone()) {
+        (Some(SbomAction::Convert(args)), _) => sbom_convert::run(&args, context),
+        (Some(SbomAction::Diff(args)), _) => sbom_diff::run(args, context).await,
+        (None, Some(source)) => run_scan(args.scan, &source, context).await,
+        (None, None) => anyhow::bail!("no SOURCE"),
     }
-    let predicate_type = predicate_type(&args)?;
+}
+
+async fn run_scan(mut args: ScanArgs, source: &Source, context: &Context) -> anyhow::Result<Outcome> {
+    if args.output.is_empty() && args.attest.is_none() {
+        args.output.push(Output { form: Form::Table, file: "-".into() });
+    }
+    let predicate_type = predicate_type(&args, source)?;
+    if let Source::Sbom(file) = source {
+        return sbom_convert::write(file, &args.output, args.strict, context);
+    }
     // Before the work: a key that cannot be opened is told at once.
     let signer = match predicate_type {
         Some(_) => Some(args.key.load(context).await?),
         None => None,
     };
     let scanned = {
-        let _step = context.progress().step(format!("scanning {}", args.source));
+        let _step = context.progress().step(format!("scanning {source}"));
         let platforms = Platforms::from_flag(args.platform.as_ref());
-        scan(&args.source, &platforms, args.base.as_ref(), context).await?
+        scan(source, &platforms, args.base.as_ref(), context).await?
     };
     if scanned.len() > 1 && !args.output.iter().all(Output::tells_platforms_apart) {
         return Err(Mistake::new(
-            format!("{} is for {} platforms, and an output has room for one", args.source, scanned.len()),
+            format!("{source} is for {} platforms, and an output has room for one", scanned.len()),
             "-o FORMAT=FILE with {platform} in FILE, such as cyclonedx-json=app.{platform}.cdx.json",
         )
         .into());
     }
-    let options = document_options()?;
+    let mut options = document_options()?;
+    options.supplier = args.supplier.clone().map(Party::Organization);
     for one in &scanned {
         write(&args, one, scanned.len() > 1, &options)?;
     }
@@ -179,13 +218,13 @@ pub(crate) async fn run(mut args: SbomArgs, context: &Context) -> anyhow::Result
     Ok(Outcome::Done)
 }
 
-fn predicate_type(args: &SbomArgs) -> anyhow::Result<Option<PredicateType>> {
-    let Some(format) = args.attest else { return Ok(None) };
-    let is_image = matches!(args.source, Source::Image(_));
-    match format.predicate_type() {
+fn predicate_type(args: &ScanArgs, source: &Source) -> anyhow::Result<Option<PredicateType>> {
+    let Some(form) = args.attest else { return Ok(None) };
+    let is_image = matches!(source, Source::Image(_));
+    match form.predicate_type() {
         Some(uri) if is_image => Ok(Some(uri.parse()?)),
         Some(_) => Err(Mistake::new(
-            format!("{} has no place to attach evidence to", args.source),
+            format!("{source} has no place to attach evidence to"),
             "--attest is for images; attest-blob signs a statement about a file",
         )
         .into()),
@@ -197,14 +236,14 @@ fn predicate_type(args: &SbomArgs) -> anyhow::Result<Option<PredicateType>> {
     }
 }
 
-fn write(args: &SbomArgs, one: &Scanned, is_many: bool, options: &DocumentOptions) -> anyhow::Result<()> {
+fn write(args: &ScanArgs, one: &Scanned, is_many: bool, options: &DocumentOptions) -> anyhow::Result<()> {
     for output in &args.output {
         let file = output.file_for(&one.platform);
-        let bytes = match output.format {
-            Format::Table if args.removed => removed_table(&one.inventory).into_bytes(),
-            format => render(&one.inventory, format, options),
+        let bytes = match output.form {
+            Form::Table if args.removed => removed_table(&one.inventory).into_bytes(),
+            form => render(&one.inventory, form, options),
         };
-        if is_many && output.format == Format::Table && is_dash(&file) {
+        if is_many && output.form == Form::Table && is_dash(&file) {
             write_output(&file, format!("{}:\n", one.platform).as_bytes())?;
         }
         write_output(&file, &bytes)?;
@@ -230,15 +269,15 @@ fn tell_gaps(scanned: &[Scanned], context: &Context) -> usize {
 }
 
 async fn attest(
-    args: &SbomArgs,
+    args: &ScanArgs,
     one: &Scanned,
     predicate_type: &PredicateType,
     signer: &Signing,
     options: &DocumentOptions,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let (Some(format), Some(image)) = (args.attest, &one.image) else { return Ok(()) };
-    let statement = state(image, predicate_type, render(&one.inventory, format, options))?;
+    let (Some(form), Some(image)) = (args.attest, &one.image) else { return Ok(()) };
+    let statement = state(image, predicate_type, render(&one.inventory, form, options))?;
     let attached = attach::attest(context, signer, image, &statement, args.format).await?;
     report_attached(context, image, &attached);
     Ok(())
@@ -256,12 +295,11 @@ pub(crate) fn document_options() -> anyhow::Result<DocumentOptions> {
     Ok(options)
 }
 
-fn render(inventory: &Inventory, format: Format, options: &DocumentOptions) -> Vec<u8> {
-    match format {
-        Format::Table => package_table(inventory).into_bytes(),
-        Format::CycloneDx => cyclonedx::to_json(inventory, options),
-        Format::Spdx => spdx::to_json(inventory, options),
-        Format::Json => json::to_json(inventory, options),
+fn render(inventory: &Inventory, form: Form, options: &DocumentOptions) -> Vec<u8> {
+    match form {
+        Form::Table => package_table(inventory).into_bytes(),
+        Form::Document(format) => format.write(inventory, options),
+        Form::Json => json::to_json(inventory, options),
     }
 }
 
@@ -318,7 +356,7 @@ mod tests {
     #[test]
     fn outputs_name_a_format_and_perhaps_a_file() {
         let output: Output = "spdx-json@2.3=a=b.json".parse().unwrap();
-        assert_eq!((output.format, output.file), (Format::Spdx, PathBuf::from("a=b.json")));
+        assert_eq!((output.form, output.file), (Form::Document(Format::SPDX), PathBuf::from("a=b.json")));
         assert_eq!("table".parse::<Output>().unwrap().file, PathBuf::from("-"));
         assert!("cyclonedx-json@1.2".parse::<Output>().is_err());
     }

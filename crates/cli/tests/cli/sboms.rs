@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::stage::{Stage, repository};
+use crate::stage::{Stage, assert_follows, repository};
 
 #[test]
 fn the_shipped_image_has_exactly_the_packages_that_its_package_managers_say() {
@@ -100,4 +100,86 @@ fn an_sbom_is_attached_signed_in_either_format() {
         let wrong = ["verify-attestation", "--key", "other.pub", "--type", predicate_type, "oci:image:app"];
         stage.run(&wrong).denied();
     }
+}
+
+#[test]
+fn every_format_comes_from_one_scan_and_reads_as_the_same_packages() {
+    let stage = Stage::with_image();
+    let formats = [
+        "cyclonedx-json@1.5",
+        "cyclonedx-json@1.6",
+        "cyclonedx-json@1.7",
+        "spdx-json@2.3",
+        "spdx-json@3.0.1",
+    ];
+    let outputs: Vec<String> = formats.iter().map(|format| format!("{format}={format}.json")).collect();
+    let mut arguments = vec!["sbom", "oci:image:app", "--supplier", "Acme"];
+    arguments.extend(outputs.iter().flat_map(|output| ["-o", output]));
+    stage.run(&arguments).ok();
+    let [first, others @ ..] = &formats;
+    for other in others {
+        let run = stage.run(&[
+            "sbom",
+            "diff",
+            "--exit-code",
+            &format!("{first}.json"),
+            &format!("sbom:{other}.json"),
+        ]);
+        let run = run.ok();
+        assert!(run.stdout.starts_with("0 added, 0 removed, 0 changed, "), "{other}: {}", run.stdout);
+    }
+    assert!(String::from_utf8(stage.read("spdx-json@2.3.json")).unwrap().contains("Organization: Acme"));
+}
+
+#[test]
+fn what_a_format_has_no_place_for_is_told() {
+    let stage = Stage::empty();
+    stage.write(
+        "a.json",
+        r#"{"bomFormat":"CycloneDX","specVersion":"1.7","services":[{"name":"s"}],"citations":[],
+            "components":[{"type":"library","name":"left","version":"1","purl":"pkg:npm/left@1"}]}"#,
+    );
+    let run = stage.run(&["sbom", "convert", "a.json", "-o", "spdx-json=a.spdx.json"]).ok();
+    assert!(run.stderr.contains("spdx-json@2.3 has no place for services"), "{}", run.stderr);
+    let run = stage.run(&["sbom", "convert", "--strict", "a.json", "-o", "cyclonedx-json@1.5"]).undecided();
+    assert!(run.stderr.contains("cyclonedx-json@1.5 has no place for citations"), "{}", run.stderr);
+    assert_eq!(run.json()["services"][0]["name"], "s");
+    let run = stage.run(&["sbom", "sbom:a.spdx.json", "-o", "cyclonedx-json"]).ok();
+    // What an SPDX document describes is what it is about.
+    assert_eq!(run.json()["metadata"]["component"]["purl"], "pkg:npm/left@1");
+    stage.run(&["sbom", "sbom:a.json", "-o", "json"]).undecided();
+    stage.write("broken.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{}]}"#);
+    let run = stage.run(&["sbom", "convert", "broken.json", "-o", "table"]).undecided();
+    assert!(run.stderr.contains("/components/0"), "{}", run.stderr);
+}
+
+#[test]
+fn differences_are_listed_and_exit_with_1_if_asked() {
+    let stage = Stage::empty();
+    let package = |name: &str, version: &str, layer: u32| {
+        format!(
+            r#"{{"type":"library","name":"{name}","version":"{version}","purl":"pkg:npm/{name}@{version}",
+                "properties":[{{"name":"touchmark:layer","value":"{layer}"}}]}}"#
+        )
+    };
+    let document = |packages: &[String]| {
+        format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{}]}}"#, packages.join(","))
+    };
+    stage.write(
+        "a.json",
+        &document(&[package("left", "1", 0), package("gone", "1", 2), package("same", "1", 0)]),
+    );
+    stage.write(
+        "b.json",
+        &document(&[package("left", "2", 1), package("new", "1", 3), package("same", "1", 0)]),
+    );
+    let run = stage.run(&["sbom", "diff", "--by-layer", "a.json", "b.json"]).ok();
+    let layers: Vec<&str> =
+        run.stdout.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(layers, ["1", "2", "3", "1"], "{}", run.stdout);
+    assert!(run.stdout.ends_with("1 added, 1 removed, 1 changed, 1 unchanged\n"), "{}", run.stdout);
+    let run = stage.run(&["sbom", "diff", "--exit-code", "-o", "json", "a.json", "b.json"]).denied();
+    assert_follows("sbom-diff.v1.json", &run.json());
+    assert_eq!(run.json()["changed"][0]["what"], serde_json::json!(["version", "layer"]));
+    stage.run(&["sbom", "diff", "--exit-code", "a.json", "a.json"]).ok();
 }

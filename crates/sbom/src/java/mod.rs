@@ -326,9 +326,7 @@ mod tests {
 
     fn reduced(bytes: &[u8], path: &str) -> Option<JavaArchive> {
         let limits = Limits::default();
-        reduce(bytes, path, bytes.len() as u64, limits.max_kept_bytes, &limits)
-            .unwrap()
-            .map(|(archive, _)| archive)
+        reduce(bytes, path, bytes.len() as u64, limits.max_kept_bytes, &limits).unwrap()
     }
 
     fn nested(levels: usize) -> Vec<u8> {
