@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Write SLSA provenance from the facts that the CI gives
     Provenance(provenance::ProvenanceArgs),
     /// List the packages of an image or a directory
-    Sbom(sbom::SbomArgs),
+    Sbom(Box<sbom::SbomArgs>),
     /// Check and test policies
     #[command(subcommand)]
     Policy(policy::PolicyCommand),

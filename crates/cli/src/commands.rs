@@ -54,7 +54,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<Outcome
         Command::Verify(args) => verify::run(args, context).await,
         Command::VerifyAttestation(args) => verify_attestation::run(args, context).await,
         Command::Provenance(args) => provenance::run(args, context).await,
-        Command::Sbom(args) => sbom::run(args, context).await,
+        Command::Sbom(args) => sbom::run(*args, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Trust(command) => trust::run(command, context).await,
         Command::TrustedRoot(command) => trusted_root::run(&command, context),

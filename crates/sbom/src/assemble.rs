@@ -97,12 +97,7 @@ fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
                 by_id.insert(package.id.clone(), package);
             }
             Some(known) => {
-                let new = package
-                    .evidence
-                    .into_iter()
-                    .filter(|evidence| !known.evidence.contains(evidence))
-                    .collect::<Vec<_>>();
-                known.evidence.extend(new);
+                known.evidence.extend(package.evidence);
                 known.history = together(known.history.take(), package.history);
                 known.is_application |= package.is_application;
                 known.license = known.license.take().or(package.license);
@@ -113,6 +108,10 @@ fn merged(packages: Vec<Package>) -> BTreeMap<PackageId, Package> {
                 known.identified_by = known.identified_by.min(package.identified_by);
             }
         }
+    }
+    for package in by_id.values_mut().filter(|package| package.evidence.len() > 1) {
+        let mut seen = BTreeSet::new();
+        package.evidence.retain(|evidence| seen.insert(evidence.clone()));
     }
     by_id
 }

@@ -113,16 +113,16 @@ impl Timeline {
             let gap = Gap { path: None, layer: Some(layer), reason: GapReason::HistoryTooLong };
             return (Vec::new(), Some(gap));
         }
-        let known = |package: &Package| {
-            let key = (package.ecosystem, package.name.clone());
-            let same = |instance: &&Instance| {
-                instance.version == package.version && instance.place == place(package)
-            };
-            let mut all = self.catalogers.iter().filter_map(|followed| followed.packages.get(&key)).flatten();
-            all.find(same).map(|instance| instance.history.clone())
-        };
+        // One name may be at very many places, so each is looked up and not searched for.
+        let mut known = BTreeMap::new();
+        for (key, instances) in self.catalogers.into_iter().flat_map(|followed| followed.packages) {
+            for Instance { place, version, history, .. } in instances {
+                known.insert((key.0, key.1.clone(), version, place), history);
+            }
+        }
         for package in packages.iter_mut() {
-            package.history = known(package).or_else(|| by_file(package));
+            let key = (package.ecosystem, package.name.clone(), package.version.clone(), place(package));
+            package.history = known.get(&key).cloned().or_else(|| by_file(package));
         }
         (still_gone(self.gone, packages), None)
     }
