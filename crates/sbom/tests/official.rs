@@ -1,7 +1,7 @@
 //! The official documents of CycloneDX 1.3 to 1.7 (`testdata/cyclonedx`): the valid ones are read and written again, the invalid ones
 //! are refused.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::io::Read;
