@@ -78,6 +78,10 @@ struct BomComponent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     supplier: Option<Named<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publisher: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'a str>,
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -271,12 +275,19 @@ impl Writer {
             .as_ref()
             .map(|license| self.license(license, "declared"))
             .or_else(|| component.concluded.as_ref().map(|license| self.license(license, "concluded")));
+        let (author, publisher) = match &component.originator {
+            Some(Party::Person(name)) => (Some(name.as_str()), None),
+            Some(Party::Organization(name)) => (None, Some(name.as_str())),
+            None => (None, None),
+        };
         let reference =
             |kind, url: &'a Option<String>| url.iter().map(move |url| ExternalReference { kind, url });
         BomComponent {
             kind: self.kind(component),
             bom_ref: Some(&component.id),
             supplier: component.supplier.as_ref().map(named),
+            author,
+            publisher,
             group: component.group.as_deref(),
             name: &component.name,
             version: component.version.as_deref(),

@@ -42,7 +42,8 @@ pub(crate) fn epoch(options: &DocumentOptions) -> Option<String> {
     options.source_date_epoch.and_then(|seconds| Timestamp::from_second(seconds).ok()).map(in_seconds)
 }
 
-fn in_seconds(time: Timestamp) -> String {
+/// Whole seconds of UTC.
+pub(crate) fn in_seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

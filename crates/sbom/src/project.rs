@@ -182,3 +182,139 @@ fn edges(inventory: &Inventory) -> BTreeSet<Edge> {
     });
     of_distribution.into_iter().chain(between).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use touchmark_oci::{Digest, ImageName};
+
+    use super::*;
+    use crate::{
+        BaseEvidence, Checksum, ChecksumAlgorithm, Ecosystem, Format, History, ImageSubject, License, Limits,
+        Relationship,
+    };
+
+    /// An image with a base, a package about which everything is known, and one that was removed.
+    fn full() -> Inventory {
+        let name = ImageName::Repository { registry: "r.example".into(), repository: "a/b".into() };
+        let subject = Subject::Image(ImageSubject::new(&name, Digest::of(b"image")));
+        let mut inventory = Inventory::from_layers(subject, Vec::new(), &Limits::default());
+        inventory.base = Some(BaseImage {
+            name: Some("docker.io/library/debian:12".into()),
+            digest: Some(Digest::of(b"base")),
+            layers: 1,
+            recognised_by: BaseEvidence::Annotations,
+        });
+        let evidence = Evidence { path: "var/lib/dpkg/status".into(), layer: Some(0) };
+        let purl = Some("pkg:deb/debian/a@1".to_owned());
+        let mut package = Package::new(Ecosystem::Deb, "a", Some("1"), purl, evidence);
+        package.cpes = vec!["cpe:2.3:a:x:a:1:*:*:*:*:*:*:*".into(), "cpe:2.3:a:y:a:1:*:*:*:*:*:*:*".into()];
+        package.checksums = Checksum::new(ChecksumAlgorithm::Md5, &"0".repeat(32)).into_iter().collect();
+        package.license = License::parse("MIT");
+        package.history = Some(History { introduced: 0, changed: vec![1, 2], in_base: false });
+        let contains =
+            Relationship { from: Element::Subject, kind: RelationshipKind::Contains, to: package.id.clone() };
+        inventory.relationships.push(contains);
+        inventory.packages.insert(package.id.clone(), package);
+        inventory.removed.push(RemovedPackage {
+            ecosystem: Ecosystem::Deb,
+            name: "gone".into(),
+            version: None,
+            purl: None,
+            introduced: 0,
+            removed: 2,
+        });
+        inventory
+    }
+
+    fn written(format: &str) -> Value {
+        let format: Format = format.parse().unwrap();
+        serde_json::from_slice(&format.write(&full(), &DocumentOptions::default())).unwrap()
+    }
+
+    fn value<'a>(properties: &'a Value, name: &str) -> &'a str {
+        let found = properties.as_array().unwrap().iter().find(|property| property["name"] == name);
+        found.unwrap()["value"].as_str().unwrap()
+    }
+
+    #[test]
+    fn cyclonedx_has_everything_in_its_place() {
+        let bom = written("cyclonedx-json@1.6");
+        let package = &bom["components"][0];
+        assert_eq!(package["hashes"][0]["alg"], "MD5");
+        assert_eq!(package["cpe"], "cpe:2.3:a:x:a:1:*:*:*:*:*:*:*");
+        assert_eq!(value(&package["properties"], "touchmark:cpe"), "cpe:2.3:a:y:a:1:*:*:*:*:*:*:*");
+        assert_eq!(value(&package["properties"], "touchmark:layers:changed"), "1,2");
+        assert_eq!(value(&package["properties"], "touchmark:in-base"), "false");
+        assert_eq!(value(&package["properties"], "touchmark:identified-by"), "manifest");
+        assert_eq!(package["evidence"]["identity"][0]["methods"][0]["value"], "/var/lib/dpkg/status");
+        let image = &bom["metadata"]["component"];
+        assert_eq!(image["pedigree"]["ancestors"][0]["name"], "docker.io/library/debian");
+        assert_eq!(value(&image["properties"], "touchmark:base:recognised-by"), "annotations");
+        let removed = value(&bom["metadata"]["properties"], "touchmark:removed");
+        assert_eq!(removed, "deb gone without a version (brought by layer 0, removed by layer 2)");
+    }
+
+    #[test]
+    fn what_a_version_of_cyclonedx_does_not_have_is_not_written() {
+        let package = |version: &str| written(&format!("cyclonedx-json@{version}"))["components"][0].clone();
+        let old = package("1.5");
+        assert_eq!(old["evidence"]["identity"]["field"], "purl");
+        assert!(old["evidence"]["identity"].get("concludedValue").is_none());
+        assert!(old["evidence"]["occurrences"][0].get("additionalContext").is_none());
+        assert!(old["licenses"][0].get("acknowledgement").is_none());
+        for version in ["1.6", "1.7"] {
+            let new = package(version);
+            assert_eq!(new["evidence"]["identity"][0]["concludedValue"], "pkg:deb/debian/a@1");
+            assert_eq!(new["evidence"]["occurrences"][0]["additionalContext"], "layer 0");
+            assert_eq!(new["licenses"][0]["acknowledgement"], "declared");
+        }
+    }
+
+    #[test]
+    fn spdx_2_has_everything_in_its_place() {
+        let document = written("spdx-json@2.3");
+        let [image, base, package] = document["packages"].as_array().unwrap().as_slice() else {
+            unreachable!("an image, its base and a package: {document}")
+        };
+        assert_eq!(base["versionInfo"], Digest::of(b"base").to_string());
+        assert_eq!(package["checksums"][0]["algorithm"], "MD5");
+        let kinds: Vec<&Value> = package["externalRefs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|reference| &reference["referenceType"])
+            .collect();
+        assert_eq!(kinds, ["purl", "cpe23Type", "cpe23Type"]);
+        let properties: Value =
+            serde_json::from_str(package["annotations"][0]["comment"].as_str().unwrap()).unwrap();
+        assert_eq!(value(&properties, "touchmark:layers:changed"), "1,2");
+        let descends = document["relationships"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|relationship| relationship["relationshipType"] == "DESCENDANT_OF");
+        let descends = descends.unwrap();
+        assert_eq!(
+            (&descends["spdxElementId"], &descends["relatedSpdxElement"]),
+            (&image["SPDXID"], &base["SPDXID"])
+        );
+    }
+
+    #[test]
+    fn spdx_3_has_everything_in_its_place() {
+        let document = written("spdx-json@3.0.1");
+        let elements = document["@graph"].as_array().unwrap();
+        let find =
+            |member: &str, text: &str| elements.iter().find(|element| element[member] == text).unwrap();
+        let package = find("name", "a");
+        assert_eq!(package["verifiedUsing"][0]["algorithm"], "md5");
+        assert_eq!(package["externalIdentifier"][1]["externalIdentifierType"], "cpe23");
+        assert_eq!(
+            find("relationshipType", "descendantOf")["to"][0],
+            find("name", "docker.io/library/debian")["spdxId"]
+        );
+        assert_eq!(find("relationshipType", "hasDeclaredLicense")["from"], package["spdxId"]);
+        assert_eq!(find("relationshipType", "contains")["completeness"], "noAssertion");
+    }
+}

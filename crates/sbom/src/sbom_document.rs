@@ -126,6 +126,8 @@ pub struct Component {
     pub version: Option<String>,
     /// Who supplies it.
     pub supplier: Option<Party>,
+    /// Who made it, where that is told apart.
+    pub originator: Option<Party>,
     /// What it is, in one line.
     pub description: Option<String>,
     /// Its copyright notice.
@@ -161,6 +163,7 @@ impl Component {
             name: name.into(),
             version: None,
             supplier: None,
+            originator: None,
             description: None,
             copyright: None,
             checksums: Vec::new(),

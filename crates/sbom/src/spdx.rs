@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use touchmark_oci::Digest;
 
-use crate::document::{TOOL, content_uuid};
+use crate::document::{TOOL, content_uuid, in_seconds};
 use crate::party::one_line;
 use crate::sbom_document::{Completeness, Occurrence, Tool};
 use crate::{
@@ -39,9 +40,10 @@ pub(crate) fn namespace(name: &str, content: &[u8]) -> String {
     format!("https://spdx.org/spdxdocs/{name}-{}", content_uuid(content))
 }
 
-/// When the document says it was made.
+/// When the document says it was made, in whole seconds of UTC (§6.9).
 pub(crate) fn created(document: &SbomDocument) -> String {
-    document.created.clone().unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+    let time = document.created.as_deref().and_then(|time| time.parse().ok());
+    in_seconds(time.unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// An identifier of letters, digits, dots and hyphens, as SPDX 2.3 §7.2 asks. Another one is replaced by what it has of those and its
@@ -90,6 +92,8 @@ struct SpdxPackage {
     name: String,
     version_info: String,
     supplier: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    originator: Option<String>,
     download_location: String,
     files_analyzed: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -231,6 +235,7 @@ impl SpdxPackage {
             name: one_line(&component.full_name()),
             version_info: version(component),
             supplier: party_text(component.supplier.as_ref()),
+            originator: component.originator.as_ref().map(|party| party_text(Some(party))),
             download_location: component.download.as_deref().map_or(NO_ASSERTION.to_owned(), one_line),
             files_analyzed: false,
             checksums: component.checksums.iter().filter_map(checksum).collect(),
@@ -366,6 +371,14 @@ mod tests {
         assert!(safe_id("pkg:npm/a@1").starts_with("pkg-npm-a-1-"));
         assert_ne!(safe_id("a/b"), safe_id("a_b"));
         assert_ne!(safe_id(""), "");
+    }
+
+    #[test]
+    fn times_are_whole_seconds_of_utc() {
+        let mut document = SbomDocument::named("x".into());
+        assert_eq!(created(&document), "1970-01-01T00:00:00Z");
+        document.created = Some("2020-04-13T20:20:39.5+02:00".into());
+        assert_eq!(created(&document), "2020-04-13T18:20:39Z");
     }
 
     #[test]

@@ -128,6 +128,10 @@ impl<'a> Graph<'a> {
             let agent = self.agent(supplier);
             set(&mut members, "suppliedBy", Value::String(agent));
         }
+        if let Some(originator) = &component.originator {
+            let agent = self.agent(originator);
+            set(&mut members, "originatedBy", json!([agent]));
+        }
         set_list(&mut members, "externalIdentifier", identifiers(component));
         set_list(&mut members, "verifiedUsing", hashes(component));
         let id = format!("component-{}", safe_id(&component.id));

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use jsonschema::{Registry, Validator};
+use jsonschema::Validator;
 use serde_json::Value;
 use touchmark_oci::{Digest, ImageName};
 use touchmark_sbom::{
@@ -16,12 +16,12 @@ use touchmark_sbom::{
     cyclonedx, json, scan_directory, scan_layer, spdx,
 };
 
+mod schemas;
+
+use schemas::{cyclonedx_validator, schema};
+
 fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
-}
-
-fn schema(name: &str) -> Value {
-    serde_json::from_slice(&fs::read(testdata().join("schemas").join(name)).unwrap()).unwrap()
 }
 
 fn walk(top: &Path, below: &str, entries: &mut Vec<DirectoryEntry<'static>>) {
@@ -74,23 +74,6 @@ fn assert_valid(validator: &Validator, document: &[u8]) {
         .map(|error| format!("{error} at {}", error.instance_path()))
         .collect();
     assert_eq!(errors, Vec::<String>::new());
-}
-
-fn cyclonedx_validator(version: &str) -> Validator {
-    let base = "http://cyclonedx.org/schema/";
-    let others = [
-        ("spdx.SNAPSHOT.schema.json", "cyclonedx-spdx.schema.json"),
-        ("jsf-0.82.SNAPSHOT.schema.json", "cyclonedx-jsf-0.82.schema.json"),
-        ("cryptography-defs.SNAPSHOT.schema.json", "cyclonedx-cryptography-defs.schema.json"),
-    ];
-    let schemas = others.map(|(name, file)| (format!("{base}{name}"), schema(file)));
-    let mut registry = Registry::new();
-    for (name, schema) in &schemas {
-        registry = registry.add(name.as_str(), schema).unwrap();
-    }
-    let registry = registry.prepare().unwrap();
-    let own = schema(&format!("cyclonedx-{version}.schema.json"));
-    jsonschema::options().with_registry(&registry).build(&own).unwrap()
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use touchmark_sbom::{Format, ReadLimits, SbomDocument};
 
+mod schemas;
+
 fn official() -> BTreeMap<String, Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cyclonedx/official.tar.zst");
     let file = std::fs::File::open(path).unwrap();
@@ -90,6 +92,20 @@ fn every_document_that_is_read_can_be_written_in_every_format_and_read_again() {
             // SPDX has no document without a subject that has one component only.
             assert_eq!(count(&again), count(&document), "{name} as {format}");
             assert_eq!(converted, document.convert(format), "{name} as {format}");
+        }
+    }
+}
+
+#[test]
+fn what_is_converted_to_another_version_is_valid_there() {
+    for version in ["1.5", "1.6", "1.7"] {
+        let validator = schemas::cyclonedx_validator(version);
+        let format: Format = format!("cyclonedx-json@{version}").parse().unwrap();
+        for (name, bytes) in named("valid", ".json").into_iter().chain(named("valid", ".xml")) {
+            let converted = read(&bytes).unwrap().convert(format);
+            let document: serde_json::Value = serde_json::from_slice(&converted.bytes).unwrap();
+            let error = validator.iter_errors(&document).next().map(|error| error.to_string());
+            assert_eq!(error, None, "{name} as {version}");
         }
     }
 }

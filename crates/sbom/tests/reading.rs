@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use touchmark_sbom::{
-    Format, JsonError, Problem, ReadError, ReadLimits, RelationshipKind, SbomDiff, SbomDocument, SpdxVersion,
-    XmlError,
+    Format, JsonError, Party, Problem, ReadError, ReadLimits, RelationshipKind, SbomDiff, SbomDocument,
+    SpdxVersion, XmlError,
 };
 
 fn read(text: &str) -> Result<SbomDocument, ReadError> {
@@ -115,6 +115,14 @@ fn spdx_2_is_read() {
     assert_eq!((edge.from.as_str(), edge.kind, edge.to.as_str()), ("a", RelationshipKind::DependsOn, "b"));
     assert_eq!(document.components()[0].version, None);
     let left_out = document.convert(Format::CYCLONEDX).left_out;
+    let made =
+        read(&spdx2(|document| document["packages"][1]["originator"] = "Organization: Acme".into())).unwrap();
+    for format in Format::WRITTEN {
+        let written = made.convert(format).bytes;
+        let again = SbomDocument::read(&written, &ReadLimits::default()).unwrap();
+        let originator = again.components()[0].originator.clone();
+        assert_eq!(originator, Some(Party::Organization("Acme".into())), "{format}");
+    }
     assert_eq!(left_out.iter().map(ToString::to_string).collect::<Vec<_>>(), ["relationships[].TEST_OF"]);
 }
 

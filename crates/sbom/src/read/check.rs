@@ -66,7 +66,10 @@ impl Check {
             Shape::Flag => fits(value.is_boolean(), "true or false"),
             Shape::Integer => fits(value.is_i64() || value.is_u64(), "a whole number"),
             Shape::Number => fits(value.is_number(), "a number"),
-            Shape::Ref => words(value, "a name that is not empty", |text| !text.is_empty()),
+            Shape::RefOrObject if self.version >= CycloneDxVersion::V1_7 => Ok(()),
+            Shape::Ref | Shape::RefOrObject => {
+                words(value, "a name that is not empty", |text| !text.is_empty())
+            }
             Shape::Time => words(value, "a time as in RFC 3339", |text| text.parse::<Timestamp>().is_ok()),
             Shape::Hex => words(value, "a checksum in hexadecimal digits", is_checksum),
             Shape::Serial => words(value, "a UUID as a URN", is_serial),
@@ -238,8 +241,15 @@ fn downgrade_shape(
             items.for_each(|value| {
                 downgrade_shape(value, item, version, &place, taken);
             });
-            if let (Some(items), Shape::Object(object)) = (value.as_array_mut(), item) {
-                items.retain(|item| has_required(item, object));
+            let Some(items) = value.as_array_mut() else { return true };
+            let before = items.len();
+            match item {
+                Shape::Object(object) => items.retain(|item| has_required(item, object)),
+                Shape::RefOrObject if version < CycloneDxVersion::V1_7 => items.retain(Value::is_string),
+                _ => {}
+            }
+            if items.len() < before {
+                *taken.entry(place).or_default() += before - items.len();
             }
         }
         Shape::Either(list, object) => match value {

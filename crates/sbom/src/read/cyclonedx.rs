@@ -125,6 +125,7 @@ impl Reader {
         component.version = text(value, "version");
         component.supplier =
             value.get("supplier").and_then(|supplier| text(supplier, "name")).map(Party::Organization);
+        component.originator = originator(value);
         component.description = text(value, "description");
         component.copyright = text(value, "copyright");
         component.checksums = list(value, "hashes").iter().filter_map(checksum).collect();
@@ -181,6 +182,12 @@ fn properties(value: &Value) -> Vec<Property> {
 fn checksum(value: &Value) -> Option<(HashAlgorithm, String)> {
     let algorithm = HashAlgorithm::from_cyclonedx(value.get("alg")?.as_str()?)?;
     Some((algorithm, text(value, "content")?.to_ascii_lowercase()))
+}
+
+/// The publisher, or else the author.
+fn originator(value: &Value) -> Option<Party> {
+    let publisher = text(value, "publisher").map(Party::Organization);
+    publisher.or_else(|| text(value, "author").map(Party::Person))
 }
 
 fn external_reference(value: &Value, kind: &str) -> Option<String> {
@@ -296,7 +303,9 @@ const KEPT_OF_BOM: [&str; 10] = [
     "properties",
 ];
 const KEPT_OF_METADATA: [&str; 5] = ["timestamp", "tools", "authors", "component", "properties"];
-const KEPT_OF_COMPONENT: [&str; 17] = [
+const KEPT_OF_COMPONENT: [&str; 19] = [
+    "author",
+    "publisher",
     "type",
     "bom-ref",
     "supplier",
@@ -336,7 +345,8 @@ fn count_lost(bom: &Value, lost: &mut BTreeMap<String, usize>) {
     let mut open: Vec<&Value> = list(bom, "components").iter().chain(metadata.get("component")).collect();
     while let Some(component) = open.pop() {
         for name in names(component) {
-            if !KEPT_OF_COMPONENT.contains(&name.as_str()) {
+            let is_second = name == "author" && component.get("publisher").is_some();
+            if is_second || !KEPT_OF_COMPONENT.contains(&name.as_str()) {
                 count(format!("components[].{name}"), 1);
             }
         }

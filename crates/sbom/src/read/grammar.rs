@@ -34,6 +34,8 @@ pub(super) enum Shape {
     Text,
     /// A name within the document: not empty.
     Ref,
+    /// A name within the document, or since 1.7 an object.
+    RefOrObject,
     Flag,
     Integer,
     Number,
@@ -591,8 +593,17 @@ static CRYPTO_CERTIFICATE: Object = open(&[
 ]);
 
 static CRYPTO_PROTOCOL: Object = open(&[
+    since(V::V1_6, "ikev2TransformTypes", Shape::Object(&IKEV2)),
     since(V::V1_6, "cipherSuites", List(&Shape::Object(&CIPHER_SUITE), Inside(&[]))),
     since(V::V1_7, "relatedCryptographicAssets", Any),
+]);
+
+static IKEV2: Object = open(&[
+    since(V::V1_6, "encr", List(&Shape::RefOrObject, Inside(&[]))),
+    since(V::V1_6, "prf", List(&Shape::RefOrObject, Inside(&[]))),
+    since(V::V1_6, "integ", List(&Shape::RefOrObject, Inside(&[]))),
+    since(V::V1_6, "ke", List(&Shape::RefOrObject, Inside(&[]))),
+    since(V::V1_6, "auth", List(&Shape::RefOrObject, Inside(&[]))),
 ]);
 
 static CIPHER_SUITE: Object =

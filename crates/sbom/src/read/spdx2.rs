@@ -157,6 +157,7 @@ fn component(
     let mut component = Component::new(id.strip_prefix(PREFIX).unwrap_or(id), kind, name);
     component.version = stated("versionInfo");
     component.supplier = stated("supplier").as_deref().and_then(party);
+    component.originator = stated("originator").as_deref().and_then(party);
     component.description = text(element, "summary").or_else(|| text(element, "description"));
     component.copyright = stated("copyrightText");
     component.checksums = list(element, "checksums").iter().filter_map(checksum).collect();
@@ -295,12 +296,13 @@ const KEPT_OF_DOCUMENT: [&str; 12] = [
     "hasExtractedLicensingInfos",
     "annotations",
 ];
-const KEPT_OF_ELEMENT: [&str; 20] = [
+const KEPT_OF_ELEMENT: [&str; 21] = [
     "SPDXID",
     "name",
     "fileName",
     "versionInfo",
     "supplier",
+    "originator",
     "downloadLocation",
     "filesAnalyzed",
     "checksums",

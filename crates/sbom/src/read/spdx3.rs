@@ -188,6 +188,7 @@ impl<'a> Graph<'a> {
         let mut component = Component::new(id, kind, required(element, "name", "/@graph")?);
         component.version = stated("software_packageVersion");
         component.supplier = element.get("suppliedBy").and_then(|agent| self.party(agent));
+        component.originator = list(element, "originatedBy").iter().find_map(|agent| self.party(agent));
         component.description = text(element, "summary").or_else(|| text(element, "description"));
         component.copyright = stated("software_copyrightText");
         component.purl = text(element, "software_packageUrl");

@@ -162,6 +162,7 @@ impl Builder {
 
     fn of_part(&mut self, tag: &str, value: &str) -> bool {
         let known = match self.part {
+            Part::Package if tag == "ExternalRefComment" => return self.external_ref_comment(value),
             Part::Package => package_member,
             Part::File => file_member,
             Part::License => license_member,
@@ -197,6 +198,14 @@ impl Builder {
             }
         }
         true
+    }
+
+    /// A comment on the external reference before it.
+    fn external_ref_comment(&mut self, value: &str) -> bool {
+        let package = self.packages.last_mut().and_then(|package| package.get_mut("externalRefs"));
+        let last = package.and_then(Value::as_array_mut).and_then(|list| list.last_mut());
+        let members = last.and_then(Value::as_object_mut);
+        members.map(|members| members.insert("comment".to_owned(), value.into())).is_some()
     }
 
     fn finish(&mut self) -> Value {
@@ -343,7 +352,9 @@ fn external_ref(value: &str) -> Option<Value> {
 /// `d6a7… (excludes: ./package.spdx)`.
 fn verification_code(value: &str) -> Option<Value> {
     let (code, rest) = value.split_once('(').unwrap_or((value, ""));
-    let excluded = rest.trim_end_matches(')').trim().strip_prefix("excludes:").map(str::trim);
+    let rest = rest.trim().trim_end_matches(')').trim();
+    let excluded =
+        Some(rest.strip_prefix("excludes:").unwrap_or(rest).trim()).filter(|files| !files.is_empty());
     let mut members = json!({ "packageVerificationCodeValue": code.trim() });
     if let (Some(members), Some(excluded)) = (members.as_object_mut(), excluded) {
         let files: Vec<&str> = excluded.split(',').map(str::trim).collect();
@@ -366,6 +377,21 @@ mod tests {
     fn a_line_without_a_tag_is_refused_with_its_number() {
         assert!(matches!(tags("A: 1\nnothing"), Err(ReadError::TagValue { line: 2 })));
         assert!(matches!(tags("A: <text>x\n"), Err(ReadError::TagValue { line: 1 })));
+    }
+
+    #[test]
+    fn odd_tags_of_packages_are_read() {
+        let text = "SPDXVersion: SPDX-2.3\nPackageName: a\nPackageVerificationCode: d6a7(./package.spdx)\n\
+                    ExternalRef: OTHER x y/z\nExternalRefComment: c\nPackageChecksum: SHA1: 00\nFilesAnalyzed: false\n";
+        let (document, lost) = to_json(text.as_bytes()).unwrap();
+        let package = &document["packages"][0];
+        let code = json!({ "packageVerificationCodeValue": "d6a7",
+            "packageVerificationCodeExcludedFiles": ["./package.spdx"] });
+        assert_eq!(package["packageVerificationCode"], code);
+        assert_eq!(package["externalRefs"][0]["comment"], "c");
+        assert_eq!(package["checksums"][0]["checksumValue"], "00");
+        assert_eq!(package["filesAnalyzed"], false);
+        assert_eq!(lost, BTreeMap::new());
     }
 
     #[test]
