@@ -100,9 +100,9 @@ mod tests {
             purls,
             [
                 "",
-                "pkg:cargo/g@1.0.0?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fg%40feed",
+                "pkg:cargo/g@1.0.0?vcs_url=git%2Bhttps://example.org/g%40feed",
                 "pkg:cargo/libc@0.2.1",
-                "pkg:cargo/own@2.0.0?repository_url=https:%2F%2Fcrates.example.org%2F",
+                "pkg:cargo/own@2.0.0?repository_url=https://crates.example.org/",
             ]
         );
         assert_eq!(found[0].needs, ["libc", "g@1.0.0"]);

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(found[1].purl("hex").unwrap(), "pkg:hex/acme/jason@1.4.0");
         assert_eq!(
             found[2].purl("hex").unwrap(),
-            "pkg:hex/g@feed?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fg.git%40feed"
+            "pkg:hex/g@feed?vcs_url=git%2Bhttps://example.org/g.git%40feed"
         );
     }
 

@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(named("debug").needs, ["@s/real@3.0.0", "ms@2.1.2"]);
         assert_eq!(
             named("real").purl("npm").unwrap(),
-            "pkg:npm/%40s/real@3.0.0?vcs_url=git%2Bssh:%2F%2Fgit%40example.org%2Fr.git%40feed"
+            "pkg:npm/%40s/real@3.0.0?vcs_url=git%2Bssh://git%40example.org/r.git%40feed"
         );
         assert_eq!((named("shop").origin, named("w").origin), (Origin::Project, Origin::Project));
         assert_eq!(found.len(), 6, "the link is no package");

@@ -52,7 +52,7 @@ mod tests {
             purls,
             [
                 "pkg:pypi/flask-x@3.1.0",
-                "pkg:pypi/g@abc?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fg.git%40abc",
+                "pkg:pypi/g@abc?vcs_url=git%2Bhttps://example.org/g.git%40abc",
                 "pkg:pypi/pytest@8.0",
             ]
         );

@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(found[1].origin, Origin::Local);
         assert_eq!(
             found[2].purl("pub").unwrap(),
-            "pkg:pub/g@1.0.0?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fg.git%40abc"
+            "pkg:pub/g@1.0.0?vcs_url=git%2Bhttps://example.org/g.git%40abc"
         );
     }
 }

@@ -128,7 +128,7 @@ mod tests {
         let found = parse(text).unwrap();
         assert_eq!(
             found[0].purl("pypi").unwrap(),
-            "pkg:pypi/a-b@1.0?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fa.git%400123abc"
+            "pkg:pypi/a-b@1.0?vcs_url=git%2Bhttps://example.org/a.git%400123abc"
         );
         assert_eq!((found[1].origin, found[2].origin), (Origin::Local, Origin::Project));
         assert_eq!(found[2].needs, ["a-b@1.0", "local"]);

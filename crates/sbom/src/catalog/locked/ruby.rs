@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(
             purls,
             [
-                "pkg:gem/r@1.0?vcs_url=git%2Bhttps:%2F%2Fexample.org%2Fr.git%40abc",
+                "pkg:gem/r@1.0?vcs_url=git%2Bhttps://example.org/r.git%40abc",
                 "",
                 "pkg:gem/nokogiri@1.18.0?platform=x86_64-linux-gnu",
                 "pkg:gem/racc@1.8.1",
