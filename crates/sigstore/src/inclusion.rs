@@ -46,7 +46,11 @@ impl TrustRoot {
         let leaf = sigstore_merkle::hash_leaf(record.entry.canonicalized_body.as_bytes());
         sigstore_merkle::verify_inclusion_proof(&leaf, index, size, &proof.hashes, checkpoint.root_hash())
             .map_err(|source| Broken { promise: Promise::InclusionProof, source: Arc::new(source) })?;
-        match self.parsed.tlogs.iter().any(|log| signed_checkpoint(log, checkpoint)) {
+        // The log that promised is the one that has to show the proof; without a promise, nothing says which log that is.
+        let promised = record.entry.inclusion_promise.is_some();
+        let id = record.entry.log_id.key_id.as_bytes();
+        let mut logs = self.parsed.tlogs.iter().filter(|log| !promised || log.log_id.key_id.as_bytes() == id);
+        match logs.any(|log| signed_checkpoint(log, checkpoint)) {
             true => Ok(()),
             false => Err(broken(Promise::Checkpoint, InclusionError::UnknownCheckpointKey)),
         }

@@ -136,6 +136,25 @@ async fn each_broken_promise_beside_intoto_0_0_1_is_rejected_as_itself() {
 }
 
 #[tokio::test]
+async fn another_known_logs_proof_does_not_stand_for_the_log_that_promised() {
+    let (one, other) = (start(0).await, start(0).await);
+    let holder = Holder::certified(&one).await;
+    let envelope = envelope(&[&holder]);
+    let promised = holder.intoto_v001(&envelope).await;
+    let mut bundle = holder.bundle(&envelope, std::slice::from_ref(&promised), &[]);
+    let proven = holder.at(&other).intoto_v001(&envelope).await;
+    assert_eq!(promised["canonicalizedBody"], proven["canonicalizedBody"]);
+    let mut root: Value = serde_json::from_str(&one.trusted_root()).unwrap();
+    let others: Value = serde_json::from_str(&other.trusted_root()).unwrap();
+    root["tlogs"].as_array_mut().unwrap().extend(others["tlogs"].as_array().unwrap().clone());
+    let root = TrustRoot::parse(root.to_string().as_bytes(), &Limits::default()).unwrap();
+    let verifier = Verifier::new(Vec::new(), Limits::default()).with_trust_root(Arc::new(root));
+    assert!(verify(&verifier, &bundle).is_ok());
+    entry(&mut bundle)["inclusionProof"] = proven["inclusionProof"].clone();
+    assert_eq!(broken(verify(&verifier, &bundle)), Promise::Checkpoint);
+}
+
+#[tokio::test]
 async fn a_certificate_that_does_not_hold_is_refused_beside_intoto_0_0_1_too() {
     let bundle = async |sigstore: &Sigstore| {
         let holder = Holder::certified(sigstore).await;

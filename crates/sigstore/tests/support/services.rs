@@ -47,6 +47,11 @@ impl<'a> Holder<'a> {
         holder
     }
 
+    /// The same holder, who uses the services of another Sigstore from now on.
+    pub(crate) fn at(self, sigstore: &'a Sigstore) -> Self {
+        Self { sigstore, ..self }
+    }
+
     pub(crate) fn public(&self) -> touchmark_sigstore::PublicKey {
         touchmark_sigstore::PublicKey::from_der(self.key.public_key_der().unwrap().as_bytes()).unwrap()
     }
