@@ -96,6 +96,22 @@ pub(crate) enum Command {
     Version(version::VersionArgs),
 }
 
+impl Command {
+    /// Whether it works through files one after the other, so that more threads would only have to be started and stopped.
+    pub(crate) fn needs_one_thread(&self) -> bool {
+        matches!(
+            self,
+            Self::VerifyBlob(_)
+                | Self::VerifyBlobAttestation(_)
+                | Self::Policy(_)
+                | Self::TrustedRoot(_)
+                | Self::SigningConfig(_)
+                | Self::Completions(_)
+                | Self::Version(_)
+        )
+    }
+}
+
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
