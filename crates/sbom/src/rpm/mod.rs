@@ -50,10 +50,6 @@ pub(crate) struct Installed {
     pub(crate) source: Option<String>,
     /// Module, stream, version and context, with colons between them.
     pub(crate) module: Option<String>,
-    /// SHA-256 of the header that was delivered.
-    pub(crate) header_sha256: Option<String>,
-    /// MD5 of the header and the content that were delivered.
-    pub(crate) md5: Option<Vec<u8>>,
     /// What it needs: names, and paths of files.
     pub(crate) requires: Vec<String>,
     pub(crate) provides: Vec<String>,
@@ -133,8 +129,6 @@ impl Database {
 
 /// Tags of a header's entries (rpm 4.18, `include/rpm/rpmtag.h`).
 mod tag {
-    pub(super) const MD5: u32 = 261;
-    pub(super) const HEADER_SHA256: u32 = 273;
     pub(super) const NAME: u32 = 1000;
     pub(super) const VERSION: u32 = 1001;
     pub(super) const RELEASE: u32 = 1002;
@@ -176,8 +170,6 @@ impl Installed {
             homepage: text(tag::URL),
             source: text(tag::SOURCE_RPM),
             module: text(tag::MODULARITY_LABEL),
-            header_sha256: text(tag::HEADER_SHA256),
-            md5: header.bytes(tag::MD5).map(<[u8]>::to_vec),
             requires: requirements(header),
             provides: header.texts(tag::PROVIDE_NAMES).map(std::borrow::Cow::into_owned).collect(),
             files: files(header, room),
@@ -241,7 +233,7 @@ mod tests {
     const SQLITE: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/rpmdb.sqlite.gz");
     const NDB: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/Packages.db.gz");
     const BERKELEY: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/Packages.gz");
-    /// What `rpm -qa` says: name, epoch, version and release, architecture, source, licence, SHA-256 of the header, MD5.
+    /// What `rpm -qa` says: name, epoch, version and release, architecture, source, licence.
     const TRUTH: &str = include_str!("../../../../testdata/sbom/rpm/truth.tsv");
 
     fn fixture(compressed: &[u8]) -> Vec<u8> {
@@ -255,7 +247,6 @@ mod tests {
     }
 
     fn row(package: &Installed) -> String {
-        let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             package.name.clone(),
@@ -264,8 +255,6 @@ mod tests {
             text(&package.architecture),
             text(&package.source),
             text(&package.license),
-            text(&package.header_sha256),
-            package.md5.as_ref().map(hex).unwrap_or_default(),
         ]
         .join("\t")
     }
