@@ -40,12 +40,12 @@ pub(crate) fn walk(document: &str, mut visit: impl FnMut(&[&str], Event<'_>)) ->
     loop {
         match reader.read_event()? {
             XmlEvent::Start(start) => {
-                begin(&mut open, start, &mut visit)?;
+                begin(&mut open, &start, &mut visit)?;
                 text.clear();
                 is_leaf = true;
             }
             XmlEvent::Empty(start) => {
-                begin(&mut open, start, &mut visit)?;
+                begin(&mut open, &start, &mut visit)?;
                 open.pop();
                 is_leaf = false;
             }
@@ -70,14 +70,14 @@ pub(crate) fn walk(document: &str, mut visit: impl FnMut(&[&str], Event<'_>)) ->
 
 fn begin<'a>(
     open: &mut Vec<BytesStart<'a>>,
-    start: BytesStart<'a>,
+    start: &BytesStart<'a>,
     visit: &mut impl FnMut(&[&str], Event<'_>),
 ) -> Result<(), Malformed> {
     if open.len() >= MAX_DEPTH || start.name().into_inner().is_empty() {
         return Err(Malformed);
     }
     open.push(start.clone());
-    visit(&path(open), Event::Start(Attributes::of(&start)?));
+    visit(&path(open), Event::Start(Attributes::of(start)?));
     Ok(())
 }
 

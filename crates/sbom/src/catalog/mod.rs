@@ -323,6 +323,20 @@ impl Findings {
         self.gaps.push(Gap::at(path, reason));
     }
 
+    /// What a package must have, or a gap when the file does not say it.
+    pub(crate) fn required<T>(
+        &mut self,
+        path: &str,
+        format: &'static str,
+        member: &'static str,
+        value: Option<T>,
+    ) -> Option<T> {
+        if value.is_none() {
+            self.gap(path, GapReason::Incomplete { format, member });
+        }
+        value
+    }
+
     /// Cuts a list from one file to the limit, with a gap when it was longer.
     pub(crate) fn bounded<T>(&mut self, path: &str, mut records: Vec<T>) -> Vec<T> {
         let limit = self.max_packages_per_file;
@@ -394,9 +408,18 @@ pub(crate) fn directory_and_name(path: &str) -> (&str, &str) {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::io::Read;
+
     use super::*;
     use crate::changes::Change;
     use crate::scan::Scanner;
+
+    /// What was compressed with gzip.
+    pub(crate) fn gunzip(compressed: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(compressed).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
 
     /// Runs all catalogers over a few files.
     pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {

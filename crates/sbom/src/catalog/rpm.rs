@@ -232,16 +232,11 @@ const MANIFEST_FORMAT: &str = "rpm manifest";
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
-    use crate::catalog::testing::{catalog, catalog_with_links};
+    use crate::catalog::testing::{catalog, catalog_with_links, gunzip};
 
     fn sqlite() -> Vec<u8> {
-        let compressed: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/rpmdb.sqlite.gz");
-        let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(compressed).read_to_end(&mut bytes).unwrap();
-        bytes
+        gunzip(include_bytes!("../../../../testdata/sbom/rpm/rpmdb.sqlite.gz"))
     }
 
     #[test]
