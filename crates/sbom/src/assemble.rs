@@ -230,22 +230,17 @@ fn summarized(mut gaps: Vec<Gap>) -> Vec<Gap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::changes::Change;
-    use crate::scan::Scanner;
+    use crate::catalog::testing::scan;
 
     const METADATA: &str = "opt/lib/python3/site-packages/words-1.0.dist-info/METADATA";
 
     /// Who is said to contain the Python package at [`METADATA`], with these files and links beside it.
     fn owners(files: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<String> {
-        let limits = Limits::default();
-        let mut scanner = Scanner::new(&limits, true);
-        for (path, target) in links {
-            scanner.push(path, Change::Symlink(target));
-        }
-        for (path, text) in files.iter().copied().chain([(METADATA, "Name: words\nVersion: 1.0\n")]) {
-            scanner.file(path, text.len() as u64, text.as_bytes()).unwrap();
-        }
-        let inventory = directory(Subject::Directory { name: "root".into() }, scanner.scan, &limits);
+        let mut files: Vec<(&str, &[u8])> =
+            files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        files.push((METADATA, b"Name: words\nVersion: 1.0\n"));
+        let subject = Subject::Directory { name: "root".into() };
+        let inventory = directory(subject, scan(&files, links), &Limits::default());
         let words = inventory.packages().find(|package| package.name == "words").unwrap();
         let to_words = inventory.relationships().iter().filter(|edge| edge.to == words.id);
         let named = |edge: &Relationship| match &edge.from {

@@ -411,6 +411,7 @@ pub(crate) mod testing {
     use std::io::Read;
 
     use super::*;
+    use crate::LayerScan;
     use crate::changes::Change;
     use crate::scan::Scanner;
 
@@ -421,12 +422,8 @@ pub(crate) mod testing {
         bytes
     }
 
-    /// Runs all catalogers over a few files.
-    pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {
-        catalog_with_links(files, &[])
-    }
-
-    pub(crate) fn catalog_with_links(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Findings {
+    /// The scan of a few files and links.
+    pub(crate) fn scan(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> LayerScan {
         let limits = Limits::default();
         let mut scanner = Scanner::new(&limits, true);
         for (path, target) in links {
@@ -435,7 +432,17 @@ pub(crate) mod testing {
         for (path, bytes) in files {
             scanner.file(path, bytes.len() as u64, *bytes).unwrap();
         }
-        let (root, gaps) = Rootfs::merge(vec![scanner.scan], &limits);
+        scanner.scan
+    }
+
+    /// Runs all catalogers over a few files.
+    pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {
+        catalog_with_links(files, &[])
+    }
+
+    pub(crate) fn catalog_with_links(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Findings {
+        let limits = Limits::default();
+        let (root, gaps) = Rootfs::merge(vec![scan(files, links)], &limits);
         assert_eq!(gaps, []);
         let distribution = Distribution::parse("ID=debian\nVERSION_ID=12\n");
         let mut found = Findings::new(&limits);
