@@ -2,17 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
+use touchmark_fuzz::inventory;
 
 fuzz_target!(|data: &[u8]| {
-    let limits = Limits::default();
-    let bytes = elf(data);
-    let open: touchmark_sbom::FileOpener<'_> =
-        Box::new(|| Ok(Box::new(bytes.as_slice()) as Box<dyn std::io::Read + '_>));
-    let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
-    let scan = scan_directory([DirectoryEntry { path: "usr/bin/program".into(), kind }], &limits).unwrap();
-    let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
-    assert!(inventory.packages().all(|package| !package.evidence.is_empty()));
+    inventory(&[("usr/bin/program", elf(data).as_slice())]);
 });
 
 /// A 64-bit little-endian file with one writable section that holds `data` from byte 512 on.

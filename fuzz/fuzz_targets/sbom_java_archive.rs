@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
+use touchmark_fuzz::inventory;
 
 const MEMBERS: [&str; 4] = [
     "META-INF/MANIFEST.MF",
@@ -17,15 +17,7 @@ fuzz_target!(|data: &[u8]| {
         Some(name) => zip(name.as_bytes(), bytes),
         None => bytes.to_vec(),
     };
-    let limits = Limits::default();
-    let open: touchmark_sbom::FileOpener<'_> =
-        Box::new(|| Ok(Box::new(archive.as_slice()) as Box<dyn std::io::Read + '_>));
-    let kind = DirectoryEntryKind::File { size: archive.len() as u64, open };
-    let scan = scan_directory([DirectoryEntry { path: "a.war".into(), kind }], &limits).unwrap();
-    let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
-    for package in inventory.packages() {
-        assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");
-    }
+    inventory(&[("a.war", archive.as_slice())]);
 });
 
 /// An archive of one entry, not compressed.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
+use touchmark_fuzz::inventory;
 
 const PATHS: [&str; 36] = [
     "Directory.Packages.props",
@@ -46,19 +46,8 @@ const PATHS: [&str; 36] = [
 /// Asks for versions that stand elsewhere.
 const PROJECT: &[u8] = b"<Project><ItemGroup><PackageReference Include='A'/></ItemGroup></Project>";
 
-fn file<'a>(path: &str, bytes: &'a [u8]) -> DirectoryEntry<'a> {
-    let open = Box::new(move || Ok(Box::new(bytes) as Box<dyn std::io::Read + 'a>));
-    let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
-    DirectoryEntry { path: path.to_owned(), kind }
-}
-
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
     let path = PATHS[usize::from(*choice) % PATHS.len()];
-    let limits = Limits::default();
-    let scan = scan_directory([file("b/B.csproj", PROJECT), file(path, bytes)], &limits).unwrap();
-    let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
-    for package in inventory.packages() {
-        assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");
-    }
+    inventory(&[("b/B.csproj", PROJECT), (path, bytes)]);
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
+use touchmark_fuzz::inventory;
 
 const PATHS: [&str; 8] = [
     "var/lib/rpm/rpmdb.sqlite",
@@ -22,14 +22,5 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, rest)) = data.split_first() else { return };
     let choice = usize::from(*choice);
     let bytes = [STARTS[choice % PATHS.len()], rest].concat();
-    let limits = Limits::default();
-    let open: touchmark_sbom::FileOpener<'_> =
-        Box::new(|| Ok(Box::new(bytes.as_slice()) as Box<dyn std::io::Read + '_>));
-    let kind = DirectoryEntryKind::File { size: bytes.len() as u64, open };
-    let entry = DirectoryEntry { path: PATHS[choice % PATHS.len()].into(), kind };
-    let scan = scan_directory([entry], &limits).unwrap();
-    let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
-    for package in inventory.packages() {
-        assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");
-    }
+    inventory(&[(PATHS[choice % PATHS.len()], bytes.as_slice())]);
 });

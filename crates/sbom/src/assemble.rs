@@ -144,14 +144,14 @@ fn relationships(
     from_subject.chain(between).collect()
 }
 
-/// A language's package whose file belongs to a package of the operating system is a part of that package.
+/// A language's package whose file belongs to a package of the operating system or of conda is a part of that package.
 fn ownership(
     packages: &BTreeMap<PackageId, Package>,
     root: &Rootfs,
 ) -> Vec<(PackageId, RelationshipKind, PackageId)> {
-    let is_system = |package: &&Package| package.ecosystem.is_system();
+    let lists_files = |package: &&Package| package.ecosystem.lists_files();
     let mut by_file: BTreeMap<&str, Vec<&PackageId>> = BTreeMap::new();
-    for package in packages.values().filter(|package| !is_system(package)) {
+    for package in packages.values().filter(|package| !lists_files(package)) {
         for evidence in &package.evidence {
             by_file.entry(&evidence.path).or_default().push(&package.id);
         }
@@ -160,7 +160,7 @@ fn ownership(
         return Vec::new();
     }
     let mut edges = Vec::new();
-    for owner in packages.values().filter(is_system) {
+    for owner in packages.values().filter(lists_files) {
         for file in &owner.files {
             // The list says `/lib/x` where `/lib` has become a link.
             let Ok(real) = root.real_path(file) else { continue };
@@ -225,4 +225,51 @@ fn summarized(mut gaps: Vec<Gap>) -> Vec<Gap> {
         summary.append(&mut of_kind);
     }
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::scan;
+
+    const METADATA: &str = "opt/lib/python3/site-packages/words-1.0.dist-info/METADATA";
+
+    /// Who is said to contain the Python package at [`METADATA`], with these files and links beside it.
+    fn owners(files: &[(&str, &str)], links: &[(&str, &str)]) -> Vec<String> {
+        let mut files: Vec<(&str, &[u8])> =
+            files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        files.push((METADATA, b"Name: words\nVersion: 1.0\n"));
+        let subject = Subject::Directory { name: "root".into() };
+        let inventory = directory(subject, scan(&files, links), &Limits::default());
+        let words = inventory.packages().find(|package| package.name == "words").unwrap();
+        let to_words = inventory.relationships().iter().filter(|edge| edge.to == words.id);
+        let named = |edge: &Relationship| match &edge.from {
+            Element::Subject => "root".to_owned(),
+            Element::Package(id) => {
+                inventory.packages().find(|package| package.id == *id).unwrap().name.clone()
+            }
+        };
+        to_words.map(named).collect()
+    }
+
+    #[test]
+    fn a_package_whose_files_a_system_package_lists_is_a_part_of_it() {
+        let status =
+            "Package: python3-words\nStatus: install ok installed\nVersion: 1.0-1\nArchitecture: all\n";
+        let list = format!("/.\n/lib/{}\n", METADATA.trim_start_matches("opt/lib/"));
+        let files =
+            [("var/lib/dpkg/status", status), ("var/lib/dpkg/info/python3-words.list", list.as_str())];
+        assert_eq!(owners(&files, &[("lib", "opt/lib")]), ["python3-words"]);
+        assert_eq!(owners(&files, &[]), ["root"]);
+    }
+
+    #[test]
+    fn a_package_whose_files_an_environment_of_conda_lists_is_a_part_of_it() {
+        let inside = METADATA.trim_start_matches("opt/");
+        let record =
+            format!(r#"{{"name":"words-of-conda","version":"1.0","build":"py_0","files":["{inside}"]}}"#);
+        let record = record.as_str();
+        assert_eq!(owners(&[("opt/conda-meta/words-1.0-py_0.json", record)], &[]), ["words-of-conda"]);
+        assert_eq!(owners(&[("srv/conda-meta/words-1.0-py_0.json", record)], &[]), ["root"]);
+    }
 }

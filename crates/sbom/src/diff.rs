@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::document::TOOL;
-use crate::{Component, ComponentKind, License, SbomDocument};
+use crate::{Component, ComponentKind, HashAlgorithm, License, SbomDocument};
 
 /// The differences, ordered. Written as in `docs/schemas/sbom-diff.v1.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,17 +175,25 @@ fn by_key(document: &SbomDocument) -> BTreeMap<Key, Vec<&Component>> {
     by_key
 }
 
-/// Whether both have a checksum of one algorithm, and it is not the same.
+/// Whether both have checksums of one algorithm, and none of them is the same. Documents may have several of one.
 fn has_other_checksum(before: &Component, after: &Component) -> bool {
-    before.checksums.iter().any(|(algorithm, value)| {
-        after.checksums.iter().any(|(other, found)| other == algorithm && !found.eq_ignore_ascii_case(value))
-    })
+    let (before, after) = (by_algorithm(before), by_algorithm(after));
+    let mut both = before.iter().filter_map(|(algorithm, values)| Some((values, after.get(algorithm)?)));
+    both.any(|(before, after)| before.is_disjoint(after))
+}
+
+fn by_algorithm(component: &Component) -> BTreeMap<HashAlgorithm, BTreeSet<String>> {
+    let mut values: BTreeMap<HashAlgorithm, BTreeSet<String>> = BTreeMap::new();
+    for (algorithm, value) in &component.checksums {
+        values.entry(*algorithm).or_default().insert(value.to_ascii_lowercase());
+    }
+    values
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HashAlgorithm, Property};
+    use crate::Property;
 
     fn package(name: &str, version: &str) -> Component {
         let mut component = Component::new(format!("{name}{version}"), ComponentKind::Library, name);
@@ -228,6 +236,18 @@ mod tests {
         after.checksums = vec![(md5, "AB".into())];
         let found = diff(&[before], &[after]);
         assert_eq!(found.changed[0].what, [Change::License, Change::Layer, Change::Checksum]);
+    }
+
+    #[test]
+    fn several_checksums_of_one_algorithm_are_the_same_where_one_is() {
+        let md5 = HashAlgorithm::from_cyclonedx("MD5").unwrap();
+        let with = |values: &[&str]| {
+            let checksums = values.iter().map(|value| (md5, (*value).to_owned())).collect();
+            [Component { checksums, ..package("a", "1") }]
+        };
+        assert!(diff(&with(&["aa", "bb"]), &with(&["aa", "bb"])).is_empty());
+        assert!(diff(&with(&["aa", "bb"]), &with(&["BB"])).is_empty());
+        assert_eq!(diff(&with(&["aa", "bb"]), &with(&["cc"])).changed[0].what, [Change::Checksum]);
     }
 
     #[test]

@@ -80,8 +80,8 @@ impl Ecosystem {
         }
     }
 
-    /// Whether its packages make up the operating system: their file lists say which files belong to them.
-    pub fn is_system(self) -> bool {
-        matches!(self, Self::Deb | Self::Apk | Self::Rpm | Self::Alpm)
+    /// Whether its packages list the files that belong to them, also those that are packages of a language.
+    pub fn lists_files(self) -> bool {
+        matches!(self, Self::Deb | Self::Apk | Self::Rpm | Self::Alpm | Self::Conda)
     }
 }

@@ -14,6 +14,7 @@ mod directory;
 mod distribution;
 mod document;
 mod ecosystem;
+mod elements;
 mod executable;
 mod format;
 mod gap;
@@ -39,7 +40,6 @@ mod sqlite;
 mod stanza;
 mod stream;
 mod vocabulary;
-mod xml;
 mod zip;
 
 pub use assemble::Assembly;

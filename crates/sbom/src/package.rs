@@ -255,6 +255,18 @@ pub enum ChecksumAlgorithm {
 }
 
 impl ChecksumAlgorithm {
+    /// The algorithm that lock files call so: `sha256`.
+    pub(crate) fn from_lock_file(name: &str) -> Option<Self> {
+        match name {
+            "md5" => Some(Self::Md5),
+            "sha1" => Some(Self::Sha1),
+            "sha256" => Some(Self::Sha256),
+            "sha384" => Some(Self::Sha384),
+            "sha512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
     fn hex_digits(self) -> usize {
         match self {
             Self::Md5 => 32,

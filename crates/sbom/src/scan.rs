@@ -302,8 +302,7 @@ impl<'a> Scanner<'a> {
             self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
             return Ok(None);
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
-        content.take(size).read_to_end(&mut bytes)?;
+        let bytes = whole(size, content)?;
         self.kept_bytes += bytes.len() as u64;
         Ok(Some(Kept { interest, content: KeptContent::Bytes(bytes.into()) }))
     }
@@ -331,8 +330,7 @@ impl<'a> Scanner<'a> {
             self.gap(path, GapReason::FileTooLarge { size, limit });
             return Ok(None);
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
-        content.take(size).read_to_end(&mut bytes)?;
+        let bytes = whole(size, content)?;
         let database = rpm::Database::read(&bytes, self.limits);
         if self.kept_bytes + database.bytes() > self.limits.max_kept_bytes {
             self.gap(path, GapReason::KeptTooMuch { limit: self.limits.max_kept_bytes });
@@ -376,6 +374,13 @@ impl<'a> Scanner<'a> {
         let content = KeptContent::Executable(Arc::new(found));
         Ok(Some(Kept { interest: Interest::REDUCED, content }))
     }
+}
+
+/// All of a file of this size, and no more.
+fn whole(size: u64, content: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(PREALLOCATED_BYTES));
+    content.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Bytes of a name too long that a gap shows.

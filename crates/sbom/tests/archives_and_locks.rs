@@ -31,6 +31,14 @@ fn inventory(paths: &[&str]) -> Inventory {
     inventory
 }
 
+/// The inventory of an image of this layer.
+fn image(layer: tar::Builder<Vec<u8>>) -> Inventory {
+    let layer = layer.into_inner().unwrap();
+    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
+    let subject = Subject::Directory { name: "test".into() };
+    Inventory::from_layers(subject, vec![scan], &Limits::default())
+}
+
 fn named<'a>(inventory: &'a Inventory, name: &str) -> &'a Package {
     inventory.packages().find(|package| package.name == name).unwrap()
 }
@@ -102,10 +110,7 @@ fn no_changed_byte_of_an_archive_makes_it_fail() {
         header.set_size(changed.len() as u64);
         layer.append_data(&mut header, format!("{at}.war"), changed.as_slice()).unwrap();
     }
-    let layer = layer.into_inner().unwrap();
-    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
-    let subject = Subject::Directory { name: "test".into() };
-    let found = Inventory::from_layers(subject, vec![scan], &Limits::default());
+    let found = image(layer);
     assert!(found.packages().all(|package| package.purl.is_none() || package.version.is_some()));
 }
 
@@ -118,10 +123,7 @@ fn a_hard_link_to_what_was_not_read_is_a_gap() {
     header.set_size(0);
     header.set_entry_type(tar::EntryType::Link);
     layer.append_link(&mut header, "opt/a.jar", "store/ab12").unwrap();
-    let layer = layer.into_inner().unwrap();
-    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
-    let subject = Subject::Directory { name: "test".into() };
-    let found = Inventory::from_layers(subject, vec![scan], &Limits::default());
+    let found = image(layer);
     assert_eq!(found.gaps()[0].reason, GapReason::LinkTargetNotKept { target: "store/ab12".into() });
 }
 
@@ -193,8 +195,5 @@ fn locks_in_an_image_say_nothing() {
         header.set_size(bytes.len() as u64);
         layer.append_data(&mut header, format!("app/{lock}"), bytes.as_slice()).unwrap();
     }
-    let layer = layer.into_inner().unwrap();
-    let scan = scan_layer(layer.as_slice(), Compression::None, None, &Limits::default()).unwrap();
-    let subject = Subject::Directory { name: "test".into() };
-    assert_eq!(Inventory::from_layers(subject, vec![scan], &Limits::default()).packages().count(), 0);
+    assert_eq!(image(layer).packages().count(), 0);
 }

@@ -101,13 +101,7 @@ fn package(
     files: &Files<'_>,
     found: &mut Findings,
 ) -> Option<Package> {
-    let mut value = |letter, member| {
-        let value = record.value(letter);
-        if value.is_none() {
-            found.gap(&evidence.path, GapReason::Incomplete { format: FORMAT, member });
-        }
-        value
-    };
+    let mut value = |letter, member| found.required(&evidence.path, FORMAT, member, record.value(letter));
     let (name, version) = (value('P', "P (name)")?, value('V', "V (version)")?);
     let namespace = files.distribution.map_or("alpine", |distribution| &distribution.id);
     let distro = files.distribution.map(crate::Distribution::qualifier).unwrap_or_default();

@@ -64,10 +64,7 @@ impl Record {
         let environment = path::parent(path::parent(&evidence.path)).to_owned();
         let mut member = |value: &Option<String>, member| {
             let value = value.clone().filter(|value| !value.is_empty());
-            if value.is_none() {
-                found.gap(&evidence.path, GapReason::Incomplete { format: FORMAT, member });
-            }
-            value
+            found.required(&evidence.path, FORMAT, member, value)
         };
         let (name, version) = (member(&self.name, "name")?, member(&self.version, "version")?);
         let mut package =

@@ -79,14 +79,7 @@ fn record(
     files: &Files<'_>,
     found: &mut Findings,
 ) -> Option<Record> {
-    let path = evidence.path.clone();
-    let mut field = |member: &'static str| {
-        let value = stanza.field(member);
-        if value.is_none() {
-            found.gap(&path, GapReason::Incomplete { format: FORMAT, member });
-        }
-        value
-    };
+    let mut field = |member| found.required(&evidence.path, FORMAT, member, stanza.field(member));
     let (name, version) = (field("Package")?, field("Version")?);
     let architecture = stanza.field("Architecture");
     let purl = purl(name, version, architecture, files);

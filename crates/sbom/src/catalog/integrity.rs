@@ -10,13 +10,7 @@ use crate::{Checksum, ChecksumAlgorithm};
 pub(super) fn checksums(text: &str) -> Vec<Checksum> {
     let one = |part: &str| {
         let (algorithm, value) = part.split_once('-')?;
-        let algorithm = match algorithm {
-            "sha1" => ChecksumAlgorithm::Sha1,
-            "sha256" => ChecksumAlgorithm::Sha256,
-            "sha384" => ChecksumAlgorithm::Sha384,
-            "sha512" => ChecksumAlgorithm::Sha512,
-            _ => return None,
-        };
+        let algorithm = ChecksumAlgorithm::from_lock_file(algorithm)?;
         // Options may follow, after a question mark.
         base64(algorithm, value.split('?').next().unwrap_or(value))
     };

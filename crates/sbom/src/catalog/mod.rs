@@ -323,6 +323,20 @@ impl Findings {
         self.gaps.push(Gap::at(path, reason));
     }
 
+    /// What a package must have, or a gap when the file does not say it.
+    pub(crate) fn required<T>(
+        &mut self,
+        path: &str,
+        format: &'static str,
+        member: &'static str,
+        value: Option<T>,
+    ) -> Option<T> {
+        if value.is_none() {
+            self.gap(path, GapReason::Incomplete { format, member });
+        }
+        value
+    }
+
     /// Cuts a list from one file to the limit, with a gap when it was longer.
     pub(crate) fn bounded<T>(&mut self, path: &str, mut records: Vec<T>) -> Vec<T> {
         let limit = self.max_packages_per_file;
@@ -394,16 +408,22 @@ pub(crate) fn directory_and_name(path: &str) -> (&str, &str) {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::io::Read;
+
     use super::*;
+    use crate::LayerScan;
     use crate::changes::Change;
     use crate::scan::Scanner;
 
-    /// Runs all catalogers over a few files.
-    pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {
-        catalog_with_links(files, &[])
+    /// What was compressed with gzip.
+    pub(crate) fn gunzip(compressed: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(compressed).read_to_end(&mut bytes).unwrap();
+        bytes
     }
 
-    pub(crate) fn catalog_with_links(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Findings {
+    /// The scan of a few files and links.
+    pub(crate) fn scan(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> LayerScan {
         let limits = Limits::default();
         let mut scanner = Scanner::new(&limits, true);
         for (path, target) in links {
@@ -412,7 +432,17 @@ pub(crate) mod testing {
         for (path, bytes) in files {
             scanner.file(path, bytes.len() as u64, *bytes).unwrap();
         }
-        let (root, gaps) = Rootfs::merge(vec![scanner.scan], &limits);
+        scanner.scan
+    }
+
+    /// Runs all catalogers over a few files.
+    pub(crate) fn catalog(files: &[(&str, &[u8])]) -> Findings {
+        catalog_with_links(files, &[])
+    }
+
+    pub(crate) fn catalog_with_links(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Findings {
+        let limits = Limits::default();
+        let (root, gaps) = Rootfs::merge(vec![scan(files, links)], &limits);
         assert_eq!(gaps, []);
         let distribution = Distribution::parse("ID=debian\nVERSION_ID=12\n");
         let mut found = Findings::new(&limits);

@@ -158,18 +158,13 @@ const FORMAT: &str = "Nix database";
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
-    use crate::catalog::testing::catalog;
+    use crate::catalog::testing::{catalog, gunzip};
 
     const HELLO: &str = "nix/store/xpybqxjj32sgczpgcgbjppm5yd29sify-hello-world-2.12.1/bin/hello";
 
     fn database() -> Vec<u8> {
-        let compressed: &[u8] = include_bytes!("../../../../testdata/sbom/nix/db.sqlite.gz");
-        let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(compressed).read_to_end(&mut bytes).unwrap();
-        bytes
+        gunzip(include_bytes!("../../../../testdata/sbom/nix/db.sqlite.gz"))
     }
 
     #[test]

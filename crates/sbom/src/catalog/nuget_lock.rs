@@ -3,14 +3,13 @@
 //! what the last restore found (`obj/project.assets.json`), `packages.config`, and the references of project files whose version is
 //! written out.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::catalog::{Cataloger, Files, Findings, Finds, integrity, nuget, text, without_mark};
+use crate::elements::{self, Event};
 use crate::rootfs::RootFile;
-use crate::xml::{self, Event};
 use crate::{ChecksumAlgorithm, Ecosystem, Evidence, GapReason, IdentifiedBy, Package, PackageId, path};
 
 pub(super) struct NugetLock;
@@ -174,11 +173,11 @@ fn application(name: &str, evidence: &Evidence, found: &mut Findings) -> Package
 /// ([`packages.config` reference](https://learn.microsoft.com/en-us/nuget/reference/packages-config)).
 fn config(document: &str, evidence: &Evidence, found: &mut Findings) -> Option<()> {
     let mut packages = Vec::new();
-    let read = xml::read(document, |path, event| {
+    let read = elements::walk(document, |path, event| {
         if let (["packages", "package"], Event::Start(attributes)) = (path, event)
             && let (Some(name), Some(version)) = (attributes.value("id"), attributes.value("version"))
         {
-            packages.push(locked(&name, &version, evidence));
+            packages.push(locked(name, version, evidence));
         }
     });
     read.ok()?;
@@ -234,11 +233,11 @@ fn central_versions(directory: &str, files: &Files<'_>) -> BTreeMap<String, Opti
 fn references(document: &str, element: &str) -> Option<BTreeMap<String, Option<String>>> {
     let mut references = BTreeMap::new();
     let mut last = None;
-    let read = xml::read(document, |path, event| match (path, event) {
+    let read = elements::walk(document, |path, event| match (path, event) {
         ([.., group, name], Event::Start(attributes)) if *name == element && *group == "ItemGroup" => {
-            last = attributes.value("Include").map(Cow::into_owned);
+            last = attributes.value("Include").map(str::to_owned);
             if let Some(name) = &last {
-                references.insert(name.clone(), attributes.value("Version").map(Cow::into_owned));
+                references.insert(name.clone(), attributes.value("Version").map(str::to_owned));
             }
         }
         ([.., name, "Version"], Event::Text(version)) if *name == element => {

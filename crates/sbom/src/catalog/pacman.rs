@@ -8,7 +8,7 @@ use crate::catalog::{Cataloger, Files, Findings, offer, text, web_address};
 use crate::license::{Combine, License};
 use crate::party::one_line;
 use crate::purl::Purl;
-use crate::{Ecosystem, GapReason, IdentifiedBy, Package, PackageId, Party, SourcePackage, path};
+use crate::{Ecosystem, IdentifiedBy, Package, PackageId, Party, SourcePackage, path};
 
 pub(super) struct Pacman;
 
@@ -75,13 +75,7 @@ fn record(
     found: &mut Findings,
 ) -> Option<Record> {
     let path = evidence.path.clone();
-    let mut value = |member| {
-        let value = sections.first(member);
-        if value.is_none() {
-            found.gap(&path, GapReason::Incomplete { format: FORMAT, member });
-        }
-        value
-    };
+    let mut value = |member| found.required(&path, FORMAT, member, sections.first(member));
     let (name, version) = (value("NAME")?, value("VERSION")?);
     let architecture = sections.first("ARCH");
     let purl = purl(name, version, architecture, files);
@@ -152,6 +146,7 @@ const FORMAT: &str = "pacman database";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GapReason;
     use crate::catalog::testing::catalog;
 
     macro_rules! fixture {

@@ -9,7 +9,7 @@ use crate::catalog::{Cataloger, Files, Findings, directory_and_name, text, web_a
 use crate::license::{Combine, License};
 use crate::purl::Purl;
 use crate::stanza::{self, Stanza};
-use crate::{Ecosystem, Evidence, GapReason, Package, PackageId, Party, path};
+use crate::{Ecosystem, Evidence, Package, PackageId, Party, path};
 
 pub(super) struct Python;
 
@@ -44,13 +44,7 @@ struct Installed {
 
 fn distribution(head: &Stanza<'_>, evidence: Evidence, found: &mut Findings) -> Option<Installed> {
     let path = evidence.path.clone();
-    let mut field = |member: &'static str| {
-        let value = head.field(member);
-        if value.is_none() {
-            found.gap(&path, GapReason::Incomplete { format: FORMAT, member });
-        }
-        value
-    };
+    let mut field = |member| found.required(&path, FORMAT, member, head.field(member));
     let (name, version) = (field("Name")?, field("Version")?);
     let normal = normalized(name);
     let purl = Purl { kind: "pypi", namespace: None, name: &normal, version, qualifiers: &[], subpath: None };
@@ -171,6 +165,7 @@ const FORMAT: &str = "Python metadata";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GapReason;
     use crate::catalog::testing::catalog;
 
     const SITE: &str = "usr/lib/python3/site-packages";

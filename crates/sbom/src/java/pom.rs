@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::xml::{self, Event};
+use crate::elements::{self, Event};
 
 /// What identifies an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ impl Pom {
     /// None when the text is no POM.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut raw = Raw::default();
-        xml::read(text, |path, event| raw.event(path, event)).ok()?;
+        elements::walk(text, |path, event| raw.event(path, event)).ok()?;
         raw.is_project.then(|| raw.resolved())
     }
 

@@ -2,6 +2,7 @@
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 
@@ -76,13 +77,10 @@ pub(super) fn parse(bytes: &[u8], max_depth: usize) -> Result<Element, XmlError>
             }
             Event::Text(text) => add(&mut open, &text.xml10_content()),
             Event::CData(text) => add(&mut open, &text.xml10_content()),
-            Event::GeneralRef(reference) => {
-                let character = match reference.resolve_char_ref()? {
-                    Some(character) => character,
-                    None => predefined(&reference.xml10_content())?,
-                };
-                add(&mut open, character.encode_utf8(&mut [0; 4]));
-            }
+            Event::GeneralRef(reference) => match reference.resolve_char_ref()? {
+                Some(character) => add(&mut open, character.encode_utf8(&mut [0; 4])),
+                None => add(&mut open, predefined(&reference.xml10_content())?),
+            },
             Event::DocType(_) => return Err(XmlError::DocumentType),
             Event::Eof => break,
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
@@ -123,16 +121,8 @@ fn element(start: &BytesStart<'_>, namespace: &ResolveResult<'_>) -> Result<Elem
     Ok(Element { name, namespace, attributes, ..Element::default() })
 }
 
-/// The five entities of XML 1.0 §4.6.
-fn predefined(name: &str) -> Result<char, XmlError> {
-    match name {
-        "lt" => Ok('<'),
-        "gt" => Ok('>'),
-        "amp" => Ok('&'),
-        "apos" => Ok('\''),
-        "quot" => Ok('"'),
-        _ => Err(XmlError::UnknownEntity { name: name.chars().take(64).collect() }),
-    }
+fn predefined(name: &str) -> Result<&'static str, XmlError> {
+    resolve_xml_entity(name).ok_or_else(|| XmlError::UnknownEntity { name: name.chars().take(64).collect() })
 }
 
 #[cfg(test)]

@@ -71,15 +71,6 @@ impl<'a> Header<'a> {
         data.chunks_exact(4).take(count).filter_map(|chunk| number(chunk, 0))
     }
 
-    /// The bytes of an entry of bytes.
-    pub(super) fn bytes(&self, tag: u32) -> Option<&'a [u8]> {
-        const BINARY: u32 = 7;
-        match self.entry(tag) {
-            Some((BINARY, data, count)) => data.get(..count),
-            _ => None,
-        }
-    }
-
     /// An entry's type, the data from its offset on, and its number of values. What was added to a package when it was installed
     /// comes after what it was built with, and counts.
     fn entry(&self, wanted: u32) -> Option<(u32, &'a [u8], usize)> {
@@ -122,13 +113,11 @@ pub(super) mod tests {
             (1000, 6, 1, b"name\0"),
             (1117, 8, 2, b"a\0\0"),
             (1003, 4, 2, &[0, 0, 0, 1, 0, 0, 0, 2]),
-            (261, 7, 3, b"xyz"),
         ]);
         let header = Header::parse(&bytes).unwrap();
         assert_eq!(header.text(1000).as_deref(), Some("name"));
         assert_eq!(header.texts(1117).collect::<Vec<_>>(), ["a", ""]);
         assert_eq!(header.numbers(1003).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(header.bytes(261), Some(b"xyz".as_slice()));
         assert_eq!(header.text(1003), None, "another type");
         assert_eq!(header.number(1000), None, "another type");
     }

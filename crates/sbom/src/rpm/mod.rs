@@ -50,10 +50,6 @@ pub(crate) struct Installed {
     pub(crate) source: Option<String>,
     /// Module, stream, version and context, with colons between them.
     pub(crate) module: Option<String>,
-    /// SHA-256 of the header that was delivered.
-    pub(crate) header_sha256: Option<String>,
-    /// MD5 of the header and the content that were delivered.
-    pub(crate) md5: Option<Vec<u8>>,
     /// What it needs: names, and paths of files.
     pub(crate) requires: Vec<String>,
     pub(crate) provides: Vec<String>,
@@ -133,8 +129,6 @@ impl Database {
 
 /// Tags of a header's entries (rpm 4.18, `include/rpm/rpmtag.h`).
 mod tag {
-    pub(super) const MD5: u32 = 261;
-    pub(super) const HEADER_SHA256: u32 = 273;
     pub(super) const NAME: u32 = 1000;
     pub(super) const VERSION: u32 = 1001;
     pub(super) const RELEASE: u32 = 1002;
@@ -176,8 +170,6 @@ impl Installed {
             homepage: text(tag::URL),
             source: text(tag::SOURCE_RPM),
             module: text(tag::MODULARITY_LABEL),
-            header_sha256: text(tag::HEADER_SHA256),
-            md5: header.bytes(tag::MD5).map(<[u8]>::to_vec),
             requires: requirements(header),
             provides: header.texts(tag::PROVIDE_NAMES).map(std::borrow::Cow::into_owned).collect(),
             files: files(header, room),
@@ -233,29 +225,21 @@ pub(crate) const FORMAT: &str = "rpm database";
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::header::tests::header;
     use super::*;
+    use crate::catalog::testing::gunzip;
 
     const SQLITE: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/rpmdb.sqlite.gz");
     const NDB: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/Packages.db.gz");
     const BERKELEY: &[u8] = include_bytes!("../../../../testdata/sbom/rpm/Packages.gz");
-    /// What `rpm -qa` says: name, epoch, version and release, architecture, source, licence, SHA-256 of the header, MD5.
+    /// What `rpm -qa` says: name, epoch, version and release, architecture, source, licence.
     const TRUTH: &str = include_str!("../../../../testdata/sbom/rpm/truth.tsv");
-
-    fn fixture(compressed: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(compressed).read_to_end(&mut bytes).unwrap();
-        bytes
-    }
 
     fn read(bytes: &[u8]) -> Database {
         Database::read(bytes, &Limits::default())
     }
 
     fn row(package: &Installed) -> String {
-        let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         [
             package.name.clone(),
@@ -264,8 +248,6 @@ mod tests {
             text(&package.architecture),
             text(&package.source),
             text(&package.license),
-            text(&package.header_sha256),
-            package.md5.as_ref().map(hex).unwrap_or_default(),
         ]
         .join("\t")
     }
@@ -273,7 +255,7 @@ mod tests {
     #[test]
     fn each_format_has_the_packages_that_rpm_lists() {
         for compressed in [SQLITE, NDB, BERKELEY] {
-            let database = read(&fixture(compressed));
+            let database = read(&gunzip(compressed));
             let mut rows: Vec<String> = database.packages.iter().map(row).collect();
             rows.sort();
             assert_eq!(rows, TRUTH.lines().collect::<Vec<_>>());
@@ -284,7 +266,7 @@ mod tests {
     #[test]
     fn files_and_relations_are_whole_in_each_format() {
         for compressed in [SQLITE, NDB, BERKELEY] {
-            let database = read(&fixture(compressed));
+            let database = read(&gunzip(compressed));
             let named = |name: &str| database.packages.iter().find(|package| package.name == name).unwrap();
             let many = named("many-files");
             assert_eq!(many.files.len(), 400);
@@ -301,7 +283,7 @@ mod tests {
     #[test]
     fn a_database_that_was_cut_short_is_malformed_and_read_as_far_as_it_goes() {
         for compressed in [SQLITE, NDB, BERKELEY] {
-            let mut bytes = fixture(compressed);
+            let mut bytes = gunzip(compressed);
             bytes.truncate(bytes.len() * 2 / 3);
             let database = read(&bytes);
             assert_eq!(database.gaps, [GapReason::Malformed { format: FORMAT }]);
@@ -319,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_overflow_pages_that_is_a_circle_ends() {
-        let mut bytes = fixture(BERKELEY);
+        let mut bytes = gunzip(BERKELEY);
         // Each overflow page's next page is itself.
         for page in 0..bytes.len() / 4096 {
             if bytes[page * 4096 + 25] == 7 {
@@ -333,7 +315,7 @@ mod tests {
     #[test]
     fn no_changed_byte_of_a_database_makes_it_panic() {
         for compressed in [SQLITE, NDB, BERKELEY] {
-            let bytes = fixture(compressed);
+            let bytes = gunzip(compressed);
             // A prime step, so that all places within a page are met.
             for at in (0..bytes.len()).step_by(5003).chain(0..128) {
                 let mut changed = bytes.clone();
@@ -355,7 +337,7 @@ mod tests {
     #[test]
     fn more_packages_than_the_limit_are_said() {
         let limits = Limits { max_packages_per_file: 3, ..Limits::default() };
-        let database = Database::read(&fixture(NDB), &limits);
+        let database = Database::read(&gunzip(NDB), &limits);
         assert_eq!(database.packages.len(), 3);
         assert_eq!(database.gaps, [GapReason::TooManyPackages { limit: 3 }]);
     }
@@ -363,7 +345,7 @@ mod tests {
     #[test]
     fn packages_that_take_more_than_the_limit_are_said() {
         let limits = Limits { max_kept_bytes: 9000, ..Limits::default() };
-        let database = Database::read(&fixture(NDB), &limits);
+        let database = Database::read(&gunzip(NDB), &limits);
         assert!(!database.packages.is_empty() && database.bytes() <= 9000);
         assert_eq!(database.gaps, [GapReason::KeptTooMuch { limit: 9000 }]);
     }
@@ -384,7 +366,7 @@ mod tests {
 
     #[test]
     fn slots_that_share_a_blob_do_not_multiply() {
-        let mut bytes = fixture(NDB);
+        let mut bytes = gunzip(NDB);
         // All slots of the first page point to the largest package.
         let largest = (32..4096)
             .step_by(16)

@@ -108,8 +108,9 @@ fn checksums(top: &[Term]) -> &[Term] {
 }
 
 fn from_git(name: &str, url: &str, revision: &str) -> Locked {
-    let qualifiers = vec![("vcs_url", format!("git+{url}@{revision}"))];
-    Locked { qualifiers, ..Locked::new(name, revision) }
+    let mut locked = Locked::new(name, revision);
+    locked.add_repository(url, revision);
+    locked
 }
 
 /// All terms of a text. None when brackets do not match or nest deeper than any lock file does.

@@ -100,6 +100,16 @@ impl Locked {
         Self { name: name.to_owned(), version: version.to_owned(), ..Self::default() }
     }
 
+    /// Comes from a repository, at a revision where one is named: `git+URL@REVISION`
+    /// ([purl-spec, "Known qualifiers"](https://github.com/package-url/purl-spec/blob/main/PURL-SPECIFICATION.rst#known-qualifiers-keyvalue-pairs)).
+    /// Without an address nothing is known.
+    fn add_repository(&mut self, url: &str, revision: &str) {
+        if !url.is_empty() {
+            let at = if revision.is_empty() { "" } else { "@" };
+            self.qualifiers.push(("vcs_url", format!("git+{url}{at}{revision}")));
+        }
+    }
+
     /// Name and namespace, as other packages of the file refer to it.
     fn key(&self) -> String {
         if self.namespace.is_empty() {
@@ -232,15 +242,7 @@ fn table<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, 
 /// `sha256:…`, as several lock files write it.
 fn prefixed_checksum(text: &str) -> Option<Checksum> {
     let (algorithm, hex) = text.split_once(':')?;
-    let algorithm = match algorithm {
-        "md5" => ChecksumAlgorithm::Md5,
-        "sha1" => ChecksumAlgorithm::Sha1,
-        "sha256" => ChecksumAlgorithm::Sha256,
-        "sha384" => ChecksumAlgorithm::Sha384,
-        "sha512" => ChecksumAlgorithm::Sha512,
-        _ => return None,
-    };
-    Checksum::new(algorithm, hex)
+    Checksum::new(ChecksumAlgorithm::from_lock_file(algorithm)?, hex)
 }
 
 /// The checksum of a package that comes in one file only. Of several files it is not known which one will be installed.
@@ -286,6 +288,19 @@ mod tests {
         assert_eq!(only([a.as_str()].into_iter())[0].hex, "a".repeat(64));
         assert_eq!(only([a.as_str(), &b].into_iter()), []);
         assert_eq!(only(["crc32:00"].into_iter()), []);
+    }
+
+    #[test]
+    fn a_repository_has_a_revision_where_one_is_named() {
+        let qualifiers = |url, revision| {
+            let mut locked = Locked::new("a", "1");
+            locked.add_repository(url, revision);
+            locked.qualifiers
+        };
+        let at = |address: &str| vec![("vcs_url", address.to_owned())];
+        assert_eq!(qualifiers("https://example.org/a", "feed"), at("git+https://example.org/a@feed"));
+        assert_eq!(qualifiers("https://example.org/a", ""), at("git+https://example.org/a"));
+        assert_eq!(qualifiers("", "feed"), []);
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn package(name: &str, entry: &Value) -> Locked {
     let (git, reference) = (member(entry, "git"), member(entry, "ref"));
     if !git.is_empty() {
         locked.version = reference.to_owned();
-        locked.qualifiers.push(("vcs_url", format!("git+{git}@{reference}")));
+        locked.add_repository(git, reference);
     }
     locked
 }

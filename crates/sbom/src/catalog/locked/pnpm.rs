@@ -47,7 +47,8 @@ fn one(name: &str, version: &str, entry: &Value) -> Locked {
     };
     let (repository, commit) = (member(resolution, "repo"), member(resolution, "commit"));
     if !repository.is_empty() {
-        locked.qualifiers = vec![("vcs_url", format!("git+{repository}@{commit}"))];
+        locked.qualifiers.clear();
+        locked.add_repository(repository, commit);
     }
     if !member(resolution, "directory").is_empty() {
         locked.origin = super::Origin::Local;

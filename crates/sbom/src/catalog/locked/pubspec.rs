@@ -25,10 +25,7 @@ fn package(name: &str, entry: &Value) -> Locked {
     locked.checksums.extend(Checksum::new(ChecksumAlgorithm::Sha256, member(described, "sha256")));
     match member(entry, "source") {
         "path" | "sdk" => locked.origin = Origin::Local,
-        "git" => {
-            let (url, revision) = (member(described, "url"), member(described, "resolved-ref"));
-            locked.qualifiers.push(("vcs_url", format!("git+{url}@{revision}")));
-        }
+        "git" => locked.add_repository(member(described, "url"), member(described, "resolved-ref")),
         _ => {
             let url = member(described, "url").trim_end_matches('/');
             let is_public = matches!(url, "" | "https://pub.dev" | "https://pub.dartlang.org");

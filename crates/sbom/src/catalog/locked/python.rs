@@ -27,7 +27,8 @@ fn package(entry: &Value) -> Locked {
     let mut locked = Locked::new(&normalized(member(entry, "name")), member(entry, "version"));
     locked.description = Some(member(entry, "description").to_owned()).filter(|text| !text.is_empty());
     locked.origin = origin(entry);
-    locked.qualifiers.extend(repository(entry).map(|url| ("vcs_url", url)));
+    let (url, revision) = repository(entry);
+    locked.add_repository(url, revision);
     locked.checksums = checksums(entry);
     locked.needs = needs(entry);
     locked
@@ -50,23 +51,19 @@ fn origin(entry: &Value) -> Origin {
 }
 
 /// The repository and revision of a package that comes from one.
-fn repository(entry: &Value) -> Option<String> {
+fn repository(entry: &Value) -> (&str, &str) {
     let source = entry.get("source").unwrap_or(&Value::Null);
-    let pinned = |url: &str, revision: &str| {
-        let revision = if revision.is_empty() { String::new() } else { format!("@{revision}") };
-        (!url.is_empty()).then(|| format!("git+{url}{revision}"))
-    };
     if member(source, "type") == "git" {
-        return pinned(member(source, "url"), member(source, "resolved_reference"));
+        return (member(source, "url"), member(source, "resolved_reference"));
     }
     if let Some((url, revision)) = member(source, "git").split_once('#') {
         // uv: `https://…?rev=main#commit`.
-        return pinned(url.split('?').next().unwrap_or(url), revision);
+        return (url.split('?').next().unwrap_or(url), revision);
     }
     if let Some(vcs) = entry.get("vcs").filter(|vcs| member(vcs, "type") == "git") {
-        return pinned(member(vcs, "url"), member(vcs, "commit-id"));
+        return (member(vcs, "url"), member(vcs, "commit-id"));
     }
-    pinned(member(entry, "git"), member(entry, "revision"))
+    (member(entry, "git"), member(entry, "revision"))
 }
 
 fn checksums(entry: &Value) -> Vec<crate::Checksum> {

@@ -83,8 +83,7 @@ fn gem(entry: &str, section: &Section) -> Option<Locked> {
         locked.origin = Origin::Local;
     }
     if let (true, Some(remote)) = (section.is_git, &section.remote) {
-        let revision = section.revision.as_deref().unwrap_or_default();
-        locked.qualifiers.push(("vcs_url", format!("git+{remote}@{revision}")));
+        locked.add_repository(remote, section.revision.as_deref().unwrap_or_default());
     }
     Some(locked)
 }
