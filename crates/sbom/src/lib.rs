@@ -3,6 +3,7 @@
 mod archive;
 mod assemble;
 mod base;
+mod bundle;
 mod catalog;
 mod changes;
 mod compression;

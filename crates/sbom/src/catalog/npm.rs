@@ -28,12 +28,15 @@ impl Cataloger for Npm {
     fn catalog(&self, files: &Files<'_>, found: &mut Findings) {
         let linked = linked_directories(files);
         let with_modules = directories_with_modules(files);
+        let with_stores: BTreeSet<&str> =
+            files.wanted().filter_map(|(path, ..)| stored(path)).map(|(home, _)| home).collect();
         let mut manifests = BTreeMap::new();
         for (path, file, bytes) in files.wanted() {
             let directory = path::parent(path);
             let role = match () {
                 () if is_installed(directory) => Role::Installed,
                 () if linked.contains(directory) || with_modules.contains(directory) => Role::Local,
+                () if with_stores.contains(directory) => Role::Local,
                 () => continue,
             };
             let Ok(Value::Object(manifest)) = serde_json::from_str(&text(bytes)) else {
@@ -166,11 +169,36 @@ fn dependencies(manifest: &Map<String, Value>) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
+/// For a manifest in a store of Yarn's Plug'n'Play, the directory that the store is in and the name that it is loaded by
+/// ([Yarn 4, `cacheFolder` and `pnpUnpluggedFolder`](https://yarnpkg.com/configuration/yarnrc)).
+fn stored(path: &str) -> Option<(&str, &str)> {
+    let (home, rest) =
+        path.strip_prefix(".yarn/").map(|rest| ("", rest)).or_else(|| path.split_once("/.yarn/"))?;
+    let is_store = ["cache/", "unplugged/", "berry/cache/"].iter().any(|store| rest.starts_with(store));
+    let directory = path::parent(path);
+    let (_, name) = directory.rsplit_once("/node_modules/")?;
+    (is_store && is_installed(directory)).then_some((home, name))
+}
+
+/// The packages of each store by name. A name with several versions leads nowhere: which of them is loaded stands in code only.
+fn stores(
+    manifests: &BTreeMap<String, (Package, Vec<String>)>,
+) -> BTreeMap<(&str, &str), Option<&PackageId>> {
+    let mut stores = BTreeMap::new();
+    for (path, (package, _)) in manifests {
+        if let Some(place) = stored(path) {
+            stores.entry(place).and_modify(|known| *known = None).or_insert(Some(&package.id));
+        }
+    }
+    stores
+}
+
 fn connect(manifests: &BTreeMap<String, (Package, Vec<String>)>, files: &Files<'_>, found: &mut Findings) {
+    let stores = stores(manifests);
     for (path, (package, dependencies)) in manifests {
         let directory = path::parent(path);
         for name in dependencies {
-            if let Some(target) = resolve(directory, name, manifests, files) {
+            if let Some(target) = resolve(directory, name, manifests, &stores, files) {
                 found.depends(&package.id, target);
             }
         }
@@ -182,6 +210,7 @@ fn resolve<'a>(
     directory: &str,
     name: &str,
     manifests: &'a BTreeMap<String, (Package, Vec<String>)>,
+    stores: &BTreeMap<(&str, &str), Option<&'a PackageId>>,
     files: &Files<'_>,
 ) -> Option<&'a PackageId> {
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -195,6 +224,9 @@ fn resolve<'a>(
             if let Some((package, _)) = real.and_then(|real| manifests.get(&real)) {
                 return Some(&package.id);
             }
+        }
+        if let Some(only) = stores.get(&(place, name)) {
+            return *only;
         }
         upwards = (!place.is_empty()).then(|| path::parent(place));
     }
@@ -272,6 +304,41 @@ mod tests {
             &[("node_modules/.pnpm/a@1/node_modules/w", "../../../../packages/w")],
         );
         assert!(found.has_edge("a", "w"));
+    }
+
+    #[test]
+    fn packages_in_a_store_of_yarn_are_found_packed_and_unplugged() {
+        let files: [(&str, &[u8]); 4] = [
+            ("app/package.json", br#"{"name":"shop","version":"1.0.0","dependencies":{"a":"*","two":"*"}}"#),
+            (
+                "app/.yarn/cache/a-npm-1.zip/node_modules/a/package.json",
+                br#"{"name":"a","version":"1.0.0","dependencies":{"@s/b":"*"}}"#,
+            ),
+            (
+                "app/.yarn/unplugged/@s-b-npm-2/node_modules/@s/b/package.json",
+                br#"{"name":"@s/b","version":"2.0.0"}"#,
+            ),
+            ("app/.yarn/releases/node_modules/x/package.json", br#"{"name":"x","version":"1.0.0"}"#),
+        ];
+        let found = catalog(&files);
+        assert_eq!(found.named("shop").purl, None);
+        assert!(found.has_edge("shop", "a"));
+        assert!(found.has_edge("a", "@s/b"));
+    }
+
+    #[test]
+    fn of_two_versions_in_a_store_none_is_guessed() {
+        let files: [(&str, &[u8]); 3] = [
+            (
+                ".yarn/cache/a.zip/node_modules/a/package.json",
+                br#"{"name":"a","version":"1","dependencies":{"b":"*"}}"#,
+            ),
+            (".yarn/cache/b1.zip/node_modules/b/package.json", br#"{"name":"b","version":"1"}"#),
+            (".yarn/cache/b2.zip/node_modules/b/package.json", br#"{"name":"b","version":"2"}"#),
+        ];
+        let found = catalog(&files);
+        assert_eq!(found.packages.len(), 3);
+        assert_eq!(found.edges, []);
     }
 
     #[test]

@@ -28,8 +28,9 @@ impl Cataloger for Programs {
         let mut candidates = Vec::new();
         for (path, file, executable) in files.executables() {
             candidates.extend(executable.program.as_ref().map(|known| program(known, file.evidence(path))));
-            candidates
-                .extend(executable.windows.as_ref().map(|product| windows(product, file.evidence(path))));
+            // Wheels and npm packages bring helpers for Windows along, which are theirs.
+            let product = executable.windows.as_ref().filter(|_| !is_in_library(path, files.others));
+            candidates.extend(product.map(|product| windows(product, file.evidence(path))));
         }
         for (path, file, bytes) in files.wanted() {
             let text = text(bytes);
@@ -41,8 +42,10 @@ impl Cataloger for Programs {
             });
         }
         let owned = owned(&candidates, files, files.others);
-        let is_owned =
-            |package: &Package| package.evidence.iter().any(|evidence| owned.contains(&evidence.path));
+        let is_owned = |package: &Package| {
+            package.evidence.iter().any(|evidence| owned.contains(&evidence.path))
+                || is_named_without_files(package, files.others)
+        };
         found.packages.extend(candidates.into_iter().filter(|package| !is_owned(package)));
     }
 }
@@ -123,6 +126,33 @@ fn cpe(vendor: &str, product: &str, version: &str) -> String {
     format!("cpe:2.3:a:{vendor}:{product}:{quoted}:*:*:*:*:*:*:*")
 }
 
+/// Whether a file lies in one of the directories that Python or Node.js loads packages from, and there are some.
+fn is_in_library(path: &str, others: &[Package]) -> bool {
+    let ends = path.match_indices('/').map(|(end, _)| end);
+    let libraries = ends.filter_map(|end| path.get(..=end)).filter(|directory| {
+        let name = path::split(directory.trim_end_matches('/')).1;
+        matches!(name, "site-packages" | "dist-packages" | "node_modules")
+    });
+    let evidence = || others.iter().filter_map(|package| package.evidence.first());
+    libraries.into_iter().any(|library| evidence().any(|evidence| evidence.path.starts_with(library)))
+}
+
+/// Whether the system has a package of this name and version, built from that source, and nothing says which files are its own: images
+/// are slimmed by taking away those lists.
+fn is_named_without_files(program: &Package, others: &[Package]) -> bool {
+    let from_system = |package: &&Package| package.ecosystem.is_system() && package.files.is_empty();
+    let version = program.version.as_deref().unwrap_or_default();
+    let is_same = |package: &Package| {
+        let source = package.source.as_ref().map(|source| source.name.as_str());
+        let own = package.version.as_deref().unwrap_or_default();
+        let own = own.split_once(':').map_or(own, |(_epoch, version)| version);
+        let rest = own.strip_prefix(version);
+        (package.name == program.name || source == Some(&program.name))
+            && rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.'))
+    };
+    others.iter().filter(from_system).any(is_same)
+}
+
 /// Which candidates' files belong to a package. Lists of files have paths as they were packaged, so their directories' links are
 /// followed before they are compared.
 fn owned(candidates: &[Package], files: &Files<'_>, packages: &[Package]) -> BTreeSet<String> {
@@ -177,6 +207,38 @@ mod tests {
         assert_eq!(found.packages.len(), 2);
         let generic = found.packages.iter().find(|package| package.ecosystem == Ecosystem::Generic).unwrap();
         assert_eq!(generic.evidence[0].path, "opt/busybox");
+    }
+
+    #[test]
+    fn a_program_whose_package_has_lost_its_list_of_files_is_that_package() {
+        let status = |version: &str| {
+            format!(
+                "Package: libssl3\nSource: openssl\nStatus: install ok installed\nVersion: {version}\n\n\
+                 Package: other\nStatus: install ok installed\nVersion: 3.0.2-1\n"
+            )
+        };
+        let library = elf(b"\0OpenSSL 3.0.2 1 Jan 2022");
+        let generic = |status: &str, list: &[u8]| {
+            let files: [(&str, &[u8]); 3] = [
+                ("var/lib/dpkg/status", status.as_bytes()),
+                ("usr/lib/libcrypto.so.3", &library),
+                ("var/lib/dpkg/info/libssl3.list", list),
+            ];
+            catalog(&files).packages.iter().filter(|p| p.ecosystem == Ecosystem::Generic).count()
+        };
+        assert_eq!(generic(&status("1:3.0.2-0+deb12u1"), b""), 0);
+        assert_eq!(generic(&status("3.0.20-1"), b""), 1, "another version");
+        assert_eq!(generic(&status("3.0.2-1"), b"/usr/share/doc\n"), 1, "its files are known");
+    }
+
+    #[test]
+    fn helpers_for_windows_are_part_of_what_python_and_node_load() {
+        let manifest: &[u8] = b"Name: pip\nVersion: 1\n";
+        let found = catalog(&[("venv/lib/python3/site-packages/pip-1.dist-info/METADATA", manifest)]);
+        let packages = &found.packages;
+        assert!(is_in_library("venv/lib/python3/site-packages/pip/_vendor/distlib/w64.exe", packages));
+        assert!(!is_in_library("other/site-packages/pip/w64.exe", packages));
+        assert!(!is_in_library("venv/lib/python3/w64.exe", packages));
     }
 
     #[test]
