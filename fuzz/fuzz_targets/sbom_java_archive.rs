@@ -1,15 +1,19 @@
-//! Java archives: any bytes as an archive, and as a piece of metadata in a valid one. The first byte chooses.
+//! Java archives and bundles of packages: any bytes as an archive, and as a piece of metadata in a valid one. The first byte chooses.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use touchmark_sbom::{DirectoryEntry, DirectoryEntryKind, Inventory, Limits, Subject, scan_directory};
 
-const MEMBERS: [&str; 4] = [
+const MEMBERS: [&str; 6] = [
     "META-INF/MANIFEST.MF",
     "META-INF/maven/g/a/pom.properties",
     "META-INF/maven/g/a/pom.xml",
     "WEB-INF/lib/a.jar",
+    "node_modules/a/package.json",
+    ".deps/a.whl/a.dist-info/METADATA",
 ];
+
+const PATHS: [&str; 3] = ["a.war", ".yarn/cache/a.zip", "a.pex"];
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
@@ -18,10 +22,13 @@ fuzz_target!(|data: &[u8]| {
         None => bytes.to_vec(),
     };
     let limits = Limits::default();
-    let open: touchmark_sbom::FileOpener<'_> =
-        Box::new(|| Ok(Box::new(archive.as_slice()) as Box<dyn std::io::Read + '_>));
-    let kind = DirectoryEntryKind::File { size: archive.len() as u64, open };
-    let scan = scan_directory([DirectoryEntry { path: "a.war".into(), kind }], &limits).unwrap();
+    let entries = PATHS.map(|path| {
+        let open: touchmark_sbom::FileOpener<'_> =
+            Box::new(|| Ok(Box::new(archive.as_slice()) as Box<dyn std::io::Read + '_>));
+        let kind = DirectoryEntryKind::File { size: archive.len() as u64, open };
+        DirectoryEntry { path: path.into(), kind }
+    });
+    let scan = scan_directory(entries, &limits).unwrap();
     let inventory = Inventory::from_directory(Subject::Directory { name: "fuzz".into() }, scan, &limits);
     for package in inventory.packages() {
         assert!(package.purl.is_none() || package.version.is_some(), "{package:?}");

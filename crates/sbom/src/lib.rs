@@ -38,6 +38,7 @@ pub mod spdx;
 mod spdx3;
 mod sqlite;
 mod stanza;
+mod store;
 mod stream;
 mod vocabulary;
 mod xml;

@@ -151,7 +151,8 @@ impl Rootfs {
             }
             None => {
                 self.remove(real);
-                let matters = interest.is_some() || java::is_archive(real) || bundle::is_bundle(real);
+                let is_manifest = interest.is_some() && !crate::catalog::is_part_of_package(&target, real);
+                let matters = is_manifest || java::is_archive(real) || bundle::is_bundle(real);
                 return if matters { Err(GapReason::LinkTargetNotKept { target }) } else { Ok(()) };
             }
         };

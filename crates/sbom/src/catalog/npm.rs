@@ -71,6 +71,16 @@ fn is_installed(directory: &str) -> bool {
         && (in_modules(parent) || (scope.starts_with('@') && in_modules(grandparent)))
 }
 
+/// Whether a link's target is a `package.json` that a package has somewhere inside, which tells Node.js how to read the files beside it,
+/// and the link's own place does not make it a package.
+pub(super) fn is_part_of_package(target: &str, link: &str) -> bool {
+    let (directory, name) = path::split(target);
+    name == "package.json"
+        && in_node_modules(directory)
+        && !is_installed(directory)
+        && !is_installed(path::parent(link))
+}
+
 fn in_node_modules(directory: &str) -> bool {
     directory.split('/').any(|part| part == MODULES)
 }
