@@ -90,15 +90,15 @@ fn linked_directories(files: &Files<'_>) -> BTreeSet<String> {
     files.symlinks().filter(|(path, _)| is_installed(path)).map(|(_, target)| target).collect()
 }
 
-/// The directories that have a `node_modules` of their own with something in it.
+/// The directories that have a `node_modules` of their own with something in it, be it links as pnpm makes them.
 fn directories_with_modules(files: &Files<'_>) -> BTreeSet<String> {
-    let modules = files.wanted().filter_map(|(path, _, _)| {
-        let directory = path::parent(path);
+    let owner = |directory: &str| {
         let parent = path::parent(directory);
         let modules = if path::split(parent).1 == MODULES { parent } else { path::parent(parent) };
         is_installed(directory).then(|| path::parent(modules).to_owned())
-    });
-    modules.collect()
+    };
+    let unpacked = files.wanted().filter_map(|(path, ..)| owner(path::parent(path)));
+    unpacked.chain(files.symlinks().filter_map(|(path, _)| owner(path))).collect()
 }
 
 /// A manifest without name and version is a part of some package, not a package.
@@ -302,18 +302,21 @@ mod tests {
 
     #[test]
     fn linked_packages_are_found_through_their_links() {
-        let files: [(&str, &[u8]); 2] = [
+        let files: [(&str, &[u8]); 3] = [
             (
                 "node_modules/.pnpm/a@1/node_modules/a/package.json",
                 br#"{"name":"a","version":"1.0.0","dependencies":{"w":"*"}}"#,
             ),
             ("packages/w/package.json", br#"{"name":"w"}"#),
+            ("package.json", br#"{"name":"shop","dependencies":{"a":"*"}}"#),
         ];
-        let found = catalog_with_links(
-            &files,
-            &[("node_modules/.pnpm/a@1/node_modules/w", "../../../../packages/w")],
-        );
+        let links = [
+            ("node_modules/.pnpm/a@1/node_modules/w", "../../../../packages/w"),
+            ("node_modules/a", ".pnpm/a@1/node_modules/a"),
+        ];
+        let found = catalog_with_links(&files, &links);
         assert!(found.has_edge("a", "w"));
+        assert!(found.has_edge("shop", "a"));
     }
 
     #[test]
