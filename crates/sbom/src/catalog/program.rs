@@ -49,7 +49,7 @@ impl Cataloger for Programs {
         let is_owned = |package: &Package| {
             let version = upstream(package.version.as_deref().unwrap_or_default());
             package.evidence.iter().any(|evidence| owned.contains(&evidence.path))
-                || without_files.contains(&(package.name.as_str(), version))
+                || without_files.contains(&(stem(&package.name), version))
         };
         for package in candidates.into_iter().filter(|package| !is_owned(package)) {
             let place = package.evidence.first().map_or("", |evidence| &evidence.path);
@@ -197,16 +197,25 @@ fn without_files(packages: &[Package]) -> BTreeSet<(&str, &str)> {
     let system = packages.iter().filter(|package| package.ecosystem.is_system() && package.files.is_empty());
     let named = system.filter_map(|package| {
         let version = upstream(package.version.as_deref()?);
-        let source = package.source.as_ref().map(|source| (source.name.as_str(), version));
-        Some([Some((package.name.as_str(), version)), source])
+        let source = package.source.as_ref().map(|source| (stem(&source.name), version));
+        Some([Some((stem(&package.name), version)), source])
     });
     named.flatten().flatten().collect()
 }
 
-/// A version without epoch and without what packagers add.
+/// A name without what distributions add to tell versions apart, and without the mark of a library: `sqlite3`, `php8.2`, `libcurl`.
+fn stem(name: &str) -> &str {
+    name.strip_prefix("lib").unwrap_or(name).trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
+}
+
+/// A version without epoch and without what packagers add, be it behind a full stop: `1:1.2.13.dfsg-1`.
 fn upstream(version: &str) -> &str {
     let version = version.split_once(':').map_or(version, |(_epoch, version)| version);
-    version.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).next().unwrap_or(version)
+    let version = version.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).next().unwrap_or(version);
+    let added = version.match_indices('.').find(|(at, _)| {
+        version.get(at + 1..).is_some_and(|part| part.starts_with(|c: char| c.is_ascii_alphabetic()))
+    });
+    added.and_then(|(at, _)| version.get(..at)).unwrap_or(version)
 }
 
 /// Which candidates' files belong to a package. Lists of files have paths as they were packaged, so their directories' links are
@@ -285,6 +294,15 @@ mod tests {
         assert_eq!(generic(&status("1:3.0.2-0+deb12u1"), b""), 0);
         assert_eq!(generic(&status("3.0.20-1"), b""), 1, "another version");
         assert_eq!(generic(&status("3.0.2-1"), b"/usr/share/doc\n"), 1, "its files are known");
+    }
+
+    #[test]
+    fn packages_of_distributions_are_known_by_their_upstream_name_and_version() {
+        let names = ["openssl", "php8.2", "gnutls28", "libcurl", "libpng1.6", "lua5.3"].map(stem);
+        assert_eq!(names, ["openssl", "php", "gnutls", "curl", "png", "lua"]);
+        let versions =
+            ["1:1.2.13.dfsg-1", "1.1.1n-0+deb11u5", "1:9.2p1-2", "3.0.2", "7.88.1-r0"].map(upstream);
+        assert_eq!(versions, ["1.2.13", "1.1.1n", "9.2p1", "3.0.2", "7.88.1"]);
     }
 
     #[test]
