@@ -1,15 +1,19 @@
-//! Java archives: any bytes as an archive, and as a piece of metadata in a valid one. The first byte chooses.
+//! Java archives and bundles of packages: any bytes as an archive, and as a piece of metadata in a valid one. The first byte chooses.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use touchmark_fuzz::inventory;
 
-const MEMBERS: [&str; 4] = [
+const MEMBERS: [&str; 6] = [
     "META-INF/MANIFEST.MF",
     "META-INF/maven/g/a/pom.properties",
     "META-INF/maven/g/a/pom.xml",
     "WEB-INF/lib/a.jar",
+    "node_modules/a/package.json",
+    ".deps/a.whl/a.dist-info/METADATA",
 ];
+
+const PATHS: [&str; 3] = ["a.war", ".yarn/cache/a.zip", "a.pex"];
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bytes)) = data.split_first() else { return };
@@ -17,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         Some(name) => zip(name.as_bytes(), bytes),
         None => bytes.to_vec(),
     };
-    inventory(&[("a.war", archive.as_slice())]);
+    inventory(&PATHS.map(|path| (path, archive.as_slice())));
 });
 
 /// An archive of one entry, not compressed.

@@ -3,6 +3,7 @@
 mod archive;
 mod assemble;
 mod base;
+mod bundle;
 mod catalog;
 mod changes;
 mod compression;
@@ -38,6 +39,7 @@ pub mod spdx;
 mod spdx3;
 mod sqlite;
 mod stanza;
+mod store;
 mod stream;
 mod vocabulary;
 mod zip;

@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 use crate::changes::Change;
 use crate::scan::{Kept, KeptContent};
-use crate::{Evidence, Gap, GapReason, LayerScan, Limits, java, path};
+use crate::{Evidence, Gap, GapReason, LayerScan, Limits, bundle, java, path};
 
 /// The merged view.
 pub(crate) struct Rootfs {
@@ -151,7 +151,8 @@ impl Rootfs {
             }
             None => {
                 self.remove(real);
-                let matters = interest.is_some() || java::is_archive(real);
+                let is_manifest = interest.is_some() && !crate::catalog::is_part_of_package(&target, real);
+                let matters = is_manifest || java::is_archive(real) || bundle::is_bundle(real);
                 return if matters { Err(GapReason::LinkTargetNotKept { target }) } else { Ok(()) };
             }
         };

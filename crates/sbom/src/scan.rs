@@ -12,7 +12,7 @@ use crate::changes::{Change, Changes};
 use crate::executable::{self, Executable};
 use crate::java::{self, JavaArchive};
 use crate::stream::Uncompressed;
-use crate::{Compression, Gap, GapReason, Limits, path, rpm};
+use crate::{Compression, Gap, GapReason, Limits, bundle, path, rpm, store};
 
 /// What one layer, or a directory, holds that an inventory needs. Made by [`scan_layer`] or
 /// [`scan_directory`](crate::scan_directory).
@@ -273,6 +273,8 @@ impl<'a> Scanner<'a> {
         let kept = match catalog::interest(path, self.scan.is_directory) {
             Some(interest) if rpm::is_database(path) => self.rpm_database(path, interest, size, content)?,
             Some(interest) => self.keep(path, interest, size, content)?,
+            None if store::is_content(path) => self.stored(path, size, content)?,
+            None if bundle::is_bundle(path) => return self.bundle(path, size, content),
             None if java::is_archive(path) => self.archive(path, size, content)?,
             None => self.probe(path, size, content)?.or_else(|| self.stand_in(path)),
         };
@@ -347,6 +349,33 @@ impl<'a> Scanner<'a> {
             self.kept_bytes += archive.bytes;
             Kept { interest: Interest::REDUCED, content: KeptContent::Archive(Arc::new(archive)) }
         }))
+    }
+
+    /// Keeps a manifest of a store under no cataloger's name: hard links give it one.
+    fn stored(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {
+        if size > self.limits.max_manifest_bytes {
+            return Ok(None);
+        }
+        let mut content = content.take(size);
+        let mut first = [0];
+        if content.read(&mut first)? == 0 || !store::may_be_manifest(first) {
+            return Ok(None);
+        }
+        self.keep(path, Interest::UNNAMED, size, first.as_slice().chain(content))
+    }
+
+    /// What packages a bundle has lies below it, so it also goes when the bundle goes.
+    fn bundle(&mut self, path: &str, size: u64, content: impl Read) -> Result<(), ArchiveError> {
+        self.push(path, Change::Other);
+        let budget = self.limits.max_kept_bytes.saturating_sub(self.kept_bytes);
+        let found = bundle::read(content.take(size), path, size, budget, self.limits)?;
+        for (inner, bytes) in found.manifests {
+            self.file(&inner, bytes.len() as u64, &bytes[..])?;
+        }
+        for (path, reason) in found.gaps {
+            self.gap(&path, reason);
+        }
+        Ok(())
     }
 
     fn probe(&mut self, path: &str, size: u64, content: impl Read) -> Result<Option<Kept>, ArchiveError> {

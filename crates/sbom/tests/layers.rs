@@ -113,6 +113,66 @@ fn a_hard_link_to_content_that_was_not_kept_is_a_gap() {
 }
 
 #[test]
+fn manifests_are_found_through_links_into_a_store_that_names_files_after_their_content() {
+    let stored = format!("root/.local/share/pnpm/store/v3/files/a0/{}", "0f".repeat(63));
+    // The header's own fields are too short for the path.
+    let mut layer = tar::Builder::new(Vec::new());
+    let mut header = Header::new_gnu();
+    let manifest = br#"{"name":"a","version":"1"}"#;
+    header.set_mode(0o644);
+    header.set_size(manifest.len() as u64);
+    layer.append_data(&mut header, &stored, &manifest[..]).unwrap();
+    let mut link = Header::new_gnu();
+    link.set_entry_type(EntryType::Link);
+    link.set_size(0);
+    layer.append_link(&mut link, "usr/src/app/node_modules/a/package.json", &stored).unwrap();
+    let scan = scan_with(&layer.into_inner().unwrap(), &Limits::default()).unwrap();
+    let subject = ImageSubject::new(&ImageName::Layout("app".into()), Digest::of(b""));
+    let found = Inventory::from_layers(Subject::Image(subject), vec![scan], &Limits::default());
+    assert_eq!(found.gaps(), []);
+    assert_eq!(found.packages().map(|package| package.name.as_str()).collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn a_hard_link_to_a_part_of_a_package_is_no_gap_unless_it_makes_a_package() {
+    let part = "node_modules/a/esm/package.json";
+    let base = || Layer::new().file(part, br#"{"type":"module"}"#);
+    assert_eq!(inventory(vec![base().hardlink("copy/a/esm/package.json", part)]).gaps(), []);
+    assert_eq!(inventory(vec![base().hardlink("node_modules/b/package.json", part)]).gaps().len(), 1);
+}
+
+#[test]
+fn a_bundles_packages_go_when_it_goes() {
+    let bundle = |version: &str| {
+        let manifest = format!(r#"{{"name":"a","version":"{version}"}}"#);
+        Layer::new().file(".yarn/cache/a.zip", &zip("node_modules/a/package.json", manifest.as_bytes()))
+    };
+    assert_eq!(packages(vec![bundle("1")]), ["a@1"]);
+    assert_eq!(packages(vec![bundle("1"), bundle("2")]), ["a@2"]);
+    assert!(packages(vec![bundle("1"), Layer::new().file(".yarn/cache/.wh.a.zip", b"")]).is_empty());
+    assert!(packages(vec![bundle("1"), Layer::new().file(".yarn/cache/.wh..wh..opq", b"")]).is_empty());
+    assert_eq!(packages(vec![Layer::new().file(".yarn/cache/a.zip", b"PK\x03\x04")]), [""; 0]);
+}
+
+/// A zip file of one entry, which is not compressed.
+fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(content);
+    let size = (content.len() as u32).to_le_bytes();
+    let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    common.extend([crc.sum().to_le_bytes(), size, size].concat());
+    common.extend([name.len() as u8, 0, 0, 0]);
+    let mut bytes = [b"PK\x03\x04", common.as_slice(), name.as_bytes(), content].concat();
+    let start = bytes.len() as u32;
+    bytes.extend([b"PK\x01\x02\x14\0", common.as_slice(), &[0; 14], name.as_bytes()].concat());
+    let length = bytes.len() as u32 - start;
+    bytes.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    bytes.extend([length.to_le_bytes(), start.to_le_bytes()].concat());
+    bytes.extend([0, 0]);
+    bytes
+}
+
+#[test]
 fn names_and_links_never_leave_the_root() {
     let status = b"Package: a\nStatus: install ok installed\nVersion: 1\n";
     let escaping = Layer::new().file("../../var/lib/dpkg/status", status);

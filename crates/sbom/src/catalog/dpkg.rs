@@ -123,10 +123,12 @@ fn source(field: Option<&str>, name: &str, version: &str) -> SourcePackage {
 fn add_files(package: &mut Package, files: &Files<'_>) {
     let architecture = package.architecture.as_deref().unwrap_or_default();
     let name = &package.name;
+    // Beside a stanza of its own, whose name need not be the package's: some builders encode it.
+    let stanza = package.evidence.first().filter(|evidence| evidence.path.starts_with(STATUS_DIRECTORY));
     let lists = [
         format!("{INFO_DIRECTORY}{name}.list"),
         format!("{INFO_DIRECTORY}{name}:{architecture}.list"),
-        format!("{STATUS_DIRECTORY}{name}.md5sums"),
+        format!("{}.md5sums", stanza.map_or("", |evidence| &evidence.path)),
     ];
     let Some((path, file, bytes)) = lists.iter().find_map(|path| files.at(path)) else {
         return;
@@ -266,6 +268,15 @@ mod tests {
         let name = "var/lib/dpkg/status.d/tzdata";
         let found = catalog(&[(name, stanza), ("var/lib/dpkg/status.d/tzdata.md5sums", sums)]);
         assert_eq!(found.named("tzdata").files, ["usr/share/zoneinfo/UTC"]);
+    }
+
+    #[test]
+    fn distroless_file_lists_stand_beside_their_stanzas_whatever_these_are_called() {
+        let stanza: &[u8] = b"Package: libssl3\nVersion: 3\nArchitecture: all\n";
+        let sums: &[u8] = b"00000000000000000000000000000000  usr/lib/libssl.so.3\n";
+        let name = "var/lib/dpkg/status.d/bGlic3NsMw==";
+        let found = catalog(&[(name, stanza), ("var/lib/dpkg/status.d/bGlic3NsMw==.md5sums", sums)]);
+        assert_eq!(found.named("libssl3").files, ["usr/lib/libssl.so.3"]);
     }
 
     #[test]

@@ -115,6 +115,8 @@ impl Interest {
     /// A file of which no more than some facts are kept, which any cataloger may read: an executable, an archive, or one that stands
     /// for its directory.
     pub(crate) const REDUCED: Self = Self(0);
+    /// A file that no cataloger asks for under this name; another name may be a hard link to it. Nobody's bit stands for it.
+    pub(crate) const UNNAMED: Self = Self(1 << 61);
     /// A file that says what the operating system is.
     const DISTRIBUTION: u64 = 1 << 63;
     /// Stands for such files where bits are told.
@@ -135,6 +137,12 @@ pub(crate) fn interest(path: &str, is_directory: bool) -> Option<Interest> {
         }
     }
     (bits != 0).then_some(Interest(bits))
+}
+
+/// Whether it is known that nothing is missing when a hard link's target was not kept: it is a mere part of a package, although one with
+/// the link's name could be a manifest.
+pub(crate) fn is_part_of_package(target: &str, link: &str) -> bool {
+    npm::is_part_of_package(target, link)
 }
 
 /// The directory that this path is in, if the directory alone says that a package is there: then one of its files stands for it.

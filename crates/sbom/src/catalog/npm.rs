@@ -28,12 +28,15 @@ impl Cataloger for Npm {
     fn catalog(&self, files: &Files<'_>, found: &mut Findings) {
         let linked = linked_directories(files);
         let with_modules = directories_with_modules(files);
+        let with_stores: BTreeSet<&str> =
+            files.wanted().filter_map(|(path, ..)| stored(path)).map(|(home, _)| home).collect();
         let mut manifests = BTreeMap::new();
         for (path, file, bytes) in files.wanted() {
             let directory = path::parent(path);
             let role = match () {
                 () if is_installed(directory) => Role::Installed,
                 () if linked.contains(directory) || with_modules.contains(directory) => Role::Local,
+                () if with_stores.contains(directory) => Role::Local,
                 () => continue,
             };
             let Ok(Value::Object(manifest)) = serde_json::from_str(&text(bytes)) else {
@@ -68,6 +71,16 @@ fn is_installed(directory: &str) -> bool {
         && (in_modules(parent) || (scope.starts_with('@') && in_modules(grandparent)))
 }
 
+/// Whether a link's target is a `package.json` that a package has somewhere inside, which tells Node.js how to read the files beside it,
+/// and the link's own place does not make it a package.
+pub(super) fn is_part_of_package(target: &str, link: &str) -> bool {
+    let (directory, name) = path::split(target);
+    name == "package.json"
+        && in_node_modules(directory)
+        && !is_installed(directory)
+        && !is_installed(path::parent(link))
+}
+
 fn in_node_modules(directory: &str) -> bool {
     directory.split('/').any(|part| part == MODULES)
 }
@@ -77,15 +90,15 @@ fn linked_directories(files: &Files<'_>) -> BTreeSet<String> {
     files.symlinks().filter(|(path, _)| is_installed(path)).map(|(_, target)| target).collect()
 }
 
-/// The directories that have a `node_modules` of their own with something in it.
+/// The directories that have a `node_modules` of their own with something in it, be it links as pnpm makes them.
 fn directories_with_modules(files: &Files<'_>) -> BTreeSet<String> {
-    let modules = files.wanted().filter_map(|(path, _, _)| {
-        let directory = path::parent(path);
+    let owner = |directory: &str| {
         let parent = path::parent(directory);
         let modules = if path::split(parent).1 == MODULES { parent } else { path::parent(parent) };
         is_installed(directory).then(|| path::parent(modules).to_owned())
-    });
-    modules.collect()
+    };
+    let unpacked = files.wanted().filter_map(|(path, ..)| owner(path::parent(path)));
+    unpacked.chain(files.symlinks().filter_map(|(path, _)| owner(path))).collect()
 }
 
 /// A manifest without name and version is a part of some package, not a package.
@@ -166,11 +179,36 @@ fn dependencies(manifest: &Map<String, Value>) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
+/// For a manifest in a store of Yarn's Plug'n'Play, the directory that the store is in and the name that it is loaded by
+/// ([Yarn 4, `cacheFolder` and `pnpUnpluggedFolder`](https://yarnpkg.com/configuration/yarnrc)).
+fn stored(path: &str) -> Option<(&str, &str)> {
+    let (home, rest) =
+        path.strip_prefix(".yarn/").map(|rest| ("", rest)).or_else(|| path.split_once("/.yarn/"))?;
+    let is_store = ["cache/", "unplugged/", "berry/cache/"].iter().any(|store| rest.starts_with(store));
+    let directory = path::parent(path);
+    let (_, name) = directory.rsplit_once("/node_modules/")?;
+    (is_store && is_installed(directory)).then_some((home, name))
+}
+
+/// The packages of each store by name. A name with several versions leads nowhere: which of them is loaded stands in code only.
+fn stores(
+    manifests: &BTreeMap<String, (Package, Vec<String>)>,
+) -> BTreeMap<(&str, &str), Option<&PackageId>> {
+    let mut stores = BTreeMap::new();
+    for (path, (package, _)) in manifests {
+        if let Some(place) = stored(path) {
+            stores.entry(place).and_modify(|known| *known = None).or_insert(Some(&package.id));
+        }
+    }
+    stores
+}
+
 fn connect(manifests: &BTreeMap<String, (Package, Vec<String>)>, files: &Files<'_>, found: &mut Findings) {
+    let stores = stores(manifests);
     for (path, (package, dependencies)) in manifests {
         let directory = path::parent(path);
         for name in dependencies {
-            if let Some(target) = resolve(directory, name, manifests, files) {
+            if let Some(target) = resolve(directory, name, manifests, &stores, files) {
                 found.depends(&package.id, target);
             }
         }
@@ -182,6 +220,7 @@ fn resolve<'a>(
     directory: &str,
     name: &str,
     manifests: &'a BTreeMap<String, (Package, Vec<String>)>,
+    stores: &BTreeMap<(&str, &str), Option<&'a PackageId>>,
     files: &Files<'_>,
 ) -> Option<&'a PackageId> {
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
@@ -195,6 +234,9 @@ fn resolve<'a>(
             if let Some((package, _)) = real.and_then(|real| manifests.get(&real)) {
                 return Some(&package.id);
             }
+        }
+        if let Some(only) = stores.get(&(place, name)) {
+            return *only;
         }
         upwards = (!place.is_empty()).then(|| path::parent(place));
     }
@@ -260,18 +302,56 @@ mod tests {
 
     #[test]
     fn linked_packages_are_found_through_their_links() {
-        let files: [(&str, &[u8]); 2] = [
+        let files: [(&str, &[u8]); 3] = [
             (
                 "node_modules/.pnpm/a@1/node_modules/a/package.json",
                 br#"{"name":"a","version":"1.0.0","dependencies":{"w":"*"}}"#,
             ),
             ("packages/w/package.json", br#"{"name":"w"}"#),
+            ("package.json", br#"{"name":"shop","dependencies":{"a":"*"}}"#),
         ];
-        let found = catalog_with_links(
-            &files,
-            &[("node_modules/.pnpm/a@1/node_modules/w", "../../../../packages/w")],
-        );
+        let links = [
+            ("node_modules/.pnpm/a@1/node_modules/w", "../../../../packages/w"),
+            ("node_modules/a", ".pnpm/a@1/node_modules/a"),
+        ];
+        let found = catalog_with_links(&files, &links);
         assert!(found.has_edge("a", "w"));
+        assert!(found.has_edge("shop", "a"));
+    }
+
+    #[test]
+    fn packages_in_a_store_of_yarn_are_found_packed_and_unplugged() {
+        let files: [(&str, &[u8]); 4] = [
+            ("app/package.json", br#"{"name":"shop","version":"1.0.0","dependencies":{"a":"*","two":"*"}}"#),
+            (
+                "app/.yarn/cache/a-npm-1.zip/node_modules/a/package.json",
+                br#"{"name":"a","version":"1.0.0","dependencies":{"@s/b":"*"}}"#,
+            ),
+            (
+                "app/.yarn/unplugged/@s-b-npm-2/node_modules/@s/b/package.json",
+                br#"{"name":"@s/b","version":"2.0.0"}"#,
+            ),
+            ("app/.yarn/releases/node_modules/x/package.json", br#"{"name":"x","version":"1.0.0"}"#),
+        ];
+        let found = catalog(&files);
+        assert_eq!(found.named("shop").purl, None);
+        assert!(found.has_edge("shop", "a"));
+        assert!(found.has_edge("a", "@s/b"));
+    }
+
+    #[test]
+    fn of_two_versions_in_a_store_none_is_guessed() {
+        let files: [(&str, &[u8]); 3] = [
+            (
+                ".yarn/cache/a.zip/node_modules/a/package.json",
+                br#"{"name":"a","version":"1","dependencies":{"b":"*"}}"#,
+            ),
+            (".yarn/cache/b1.zip/node_modules/b/package.json", br#"{"name":"b","version":"1"}"#),
+            (".yarn/cache/b2.zip/node_modules/b/package.json", br#"{"name":"b","version":"2"}"#),
+        ];
+        let found = catalog(&files);
+        assert_eq!(found.packages.len(), 3);
+        assert_eq!(found.edges, []);
     }
 
     #[test]

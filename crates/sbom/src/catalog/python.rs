@@ -18,7 +18,9 @@ impl Cataloger for Python {
         let (directory, name) = directory_and_name(path);
         match name {
             // pip renames what it replaces to start with a tilde, and sometimes leaves it.
-            "METADATA" => directory.ends_with(".dist-info") && !directory.starts_with('~'),
+            _ if directory.starts_with('~') || name.starts_with('~') => false,
+            "METADATA" => directory.ends_with(".dist-info"),
+            "PKG-INFO" if directory == "EGG-INFO" => is_egg(path::parent(path::parent(path))),
             "PKG-INFO" => directory.ends_with(".egg-info"),
             _ => name.ends_with(".egg-info"),
         }
@@ -33,6 +35,12 @@ impl Cataloger for Python {
         connect(&distributions, found);
         found.packages.extend(distributions.into_iter().map(|distribution| distribution.package));
     }
+}
+
+/// Whether a directory is an egg by its name. One that pip was about to replace is left over.
+fn is_egg(directory: &str) -> bool {
+    let name = path::split(directory).1;
+    name.ends_with(".egg") && !name.starts_with('~')
 }
 
 /// An installed distribution, the directory that it is importable from, and the normalised names that it requires.
@@ -140,7 +148,8 @@ fn classifier(name: &str) -> Option<License> {
     License::parse(known)
 }
 
-/// A requirement leads to a distribution in the same directory, or else to any of that name.
+/// A requirement leads to a distribution in the same directory, or else to the one of that name that shares most of its path: a zip
+/// application has a directory for each, and one environment is not served by another.
 fn connect(distributions: &[Installed], found: &mut Findings) {
     let mut by_name: BTreeMap<String, Vec<(&str, &PackageId)>> = BTreeMap::new();
     for distribution in distributions {
@@ -152,12 +161,18 @@ fn connect(distributions: &[Installed], found: &mut Findings) {
             let Some(candidates) = by_name.get(name) else {
                 continue;
             };
-            let near = candidates.iter().find(|(site, _)| *site == distribution.site).or(candidates.first());
+            let near = candidates.iter().rev().max_by_key(|(site, _)| shared(site, &distribution.site));
             if let Some((_, id)) = near {
                 found.depends(&distribution.package.id, id);
             }
         }
     }
+}
+
+/// How many directories two paths share; the same path shares more than any other.
+fn shared(one: &str, other: &str) -> usize {
+    let same = one.split('/').zip(other.split('/')).take_while(|(a, b)| a == b).count();
+    if one == other { usize::MAX } else { same }
 }
 
 const FORMAT: &str = "Python metadata";
@@ -219,6 +234,32 @@ mod tests {
             b"Name: wheel\nVersion: 0.38\n",
         )]);
         assert_eq!(found.named("wheel").purl.as_deref(), Some("pkg:pypi/wheel@0.38"));
+    }
+
+    #[test]
+    fn eggs_are_distributions_and_what_pip_left_over_is_none() {
+        let files: [(&str, &[u8]); 4] = [
+            ("lib/old-1-py3.11.egg/EGG-INFO/PKG-INFO", b"Name: old\nVersion: 1\n"),
+            ("lib/~ld-0-py3.11.egg/EGG-INFO/PKG-INFO", b"Name: old\nVersion: 0\n"),
+            ("lib/~heel-0.egg-info/PKG-INFO", b"Name: wheel\nVersion: 0\n"),
+            ("src/EGG-INFO/PKG-INFO", b"Name: source\nVersion: 0\n"),
+        ];
+        let found = catalog(&files);
+        assert_eq!(found.packages.len(), 1);
+        assert_eq!(found.named("old").purl.as_deref(), Some("pkg:pypi/old@1"));
+    }
+
+    #[test]
+    fn an_environment_is_served_by_itself_first() {
+        let files: [(&str, &[u8]); 3] = [
+            ("opt/a/tool.pex/.deps/x.whl/x.dist-info/METADATA", b"Name: x\nVersion: 1\nRequires-Dist: y\n"),
+            ("opt/a/tool.pex/.deps/y.whl/y.dist-info/METADATA", b"Name: y\nVersion: 1\n"),
+            ("opt/a/lib/y.dist-info/METADATA", b"Name: y\nVersion: 2\n"),
+        ];
+        let found = catalog(&files);
+        let near =
+            found.packages.iter().find(|p| p.name == "y" && p.version.as_deref() == Some("1")).unwrap();
+        assert_eq!(found.edges[0].2, near.id);
     }
 
     #[test]

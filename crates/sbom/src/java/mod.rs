@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use crate::zip::{Budget, Entry, Input, Zip};
+use crate::zip::{Budget, Entry, Input, Watched, Zip};
 use crate::{GapReason, Limits};
 pub(crate) use manifest::JarManifest;
 pub(crate) use pom::{Coordinates, Pom};
@@ -88,7 +88,7 @@ pub(crate) fn reduce(
     max_kept_bytes: u64,
     limits: &Limits,
 ) -> io::Result<Option<JavaArchive>> {
-    let mut source = Source { inner: content, failure: None };
+    let mut source = Watched::new(content);
     let reducer = Reducer {
         budget: Budget::new(size, limits),
         kept: Cell::new(0),
@@ -96,9 +96,7 @@ pub(crate) fn reduce(
         is_full: Cell::new(false),
     };
     let archive = reducer.archive(&mut source, path, 1);
-    if let Some(failure) = source.failure {
-        return Err(failure);
-    }
+    source.finish()?;
     Ok(archive.map(|mut archive| {
         if reducer.is_full.get() {
             archive.gaps.push((String::new(), GapReason::KeptTooMuch { limit: limits.max_kept_bytes }));
@@ -106,24 +104,6 @@ pub(crate) fn reduce(
         archive.bytes = reducer.kept.get();
         archive
     }))
-}
-
-/// Remembers the stream's own failure, which is not the archive's.
-struct Source<R> {
-    inner: R,
-    failure: Option<io::Error>,
-}
-
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).map_err(|error| {
-            let kind = error.kind();
-            if kind != io::ErrorKind::Interrupted {
-                self.failure = Some(error);
-            }
-            kind.into()
-        })
-    }
 }
 
 struct Reducer {

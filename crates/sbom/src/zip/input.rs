@@ -2,6 +2,36 @@
 
 use std::io::{self, BufRead, Read};
 
+/// Remembers the stream's own failure, which is not the archive's.
+pub(crate) struct Watched<R> {
+    inner: R,
+    failure: Option<io::Error>,
+}
+
+impl<R: Read> Watched<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, failure: None }
+    }
+
+    /// # Errors
+    /// The stream failed.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failure = Some(error);
+            }
+            kind.into()
+        })
+    }
+}
+
 /// Bytes on their way. Memory is one window of [`WINDOW_BYTES`].
 pub(crate) struct Input<'a> {
     inner: &'a mut (dyn Read + 'a),

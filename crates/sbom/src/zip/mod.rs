@@ -21,7 +21,7 @@ use memchr::memmem;
 use crate::{GapReason, Limits};
 pub(crate) use header::Entry;
 use header::{COMMON_BYTES, Common, Descriptor, Totals, fingerprint};
-pub(crate) use input::Input;
+pub(crate) use input::{Input, Watched};
 
 /// What may still be read of one file, with all archives inside it.
 #[derive(Debug)]
