@@ -194,7 +194,8 @@ fn is_library_directory(directory: &str) -> bool {
 /// The names and upstream versions of the system's packages, and of what they were built from, where nothing says which files are their
 /// own: images are slimmed by taking away those lists.
 fn without_files(packages: &[Package]) -> BTreeSet<(&str, &str)> {
-    let system = packages.iter().filter(|package| package.ecosystem.is_system() && package.files.is_empty());
+    let system =
+        packages.iter().filter(|package| package.ecosystem.lists_files() && package.files.is_empty());
     let named = system.filter_map(|package| {
         let version = upstream(package.version.as_deref()?);
         let source = package.source.as_ref().map(|source| (stem(&source.name), version));

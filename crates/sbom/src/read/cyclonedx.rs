@@ -24,7 +24,7 @@ pub(super) fn read(value: Value) -> Result<SbomDocument, ReadError> {
 
 /// Reads a document in XML.
 pub(super) fn read_xml(bytes: &[u8], limits: &ReadLimits) -> Result<SbomDocument, ReadError> {
-    let tree = xml::parse(bytes, limits.max_depth)?;
+    let tree = xml::parse(bytes, limits)?;
     let (value, unread) = xml_document::to_json(&tree)?;
     with_unread(value, unread)
 }

@@ -34,11 +34,13 @@ pub struct ReadLimits {
     pub max_bytes: usize,
     /// Levels of nesting in JSON and XML. 100: the deepest of the official documents has 17, and serde_json stops at 128.
     pub max_depth: usize,
+    /// Elements of an XML document, which take many times their bytes. 2,000,000: 100,000 components with twenty each.
+    pub max_elements: usize,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { max_bytes: 256 << 20, max_depth: 100 }
+        Self { max_bytes: 256 << 20, max_depth: 100, max_elements: 2_000_000 }
     }
 }
 

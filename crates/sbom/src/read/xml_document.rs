@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
             }
         }
         let namespace: &'a str = self.namespace;
-        for child in element.children.iter().filter(|child| child.namespace == namespace) {
+        for child in element.children.iter().filter(|child| *child.namespace == *namespace) {
             let member =
                 find(object, &child.name).ok_or_else(|| Problem::Unknown { name: shortened(&child.name) })?;
             self.path.push(child.name.clone());
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
     fn list(&mut self, element: &Element, item: &Shape, names: &[&str]) -> Result<Value, Problem> {
         let mut items = Vec::new();
         let namespace: &'a str = self.namespace;
-        for child in element.children.iter().filter(|child| child.namespace == namespace) {
+        for child in element.children.iter().filter(|child| *child.namespace == *namespace) {
             if !names.contains(&child.name.as_str()) {
                 return Err(Problem::Unknown { name: shortened(&child.name) });
             }
