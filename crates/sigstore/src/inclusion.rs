@@ -20,11 +20,11 @@ impl TrustRoot {
     /// Verifies everything that an entry shows of its inclusion. That it shows something is the caller's to check.
     pub(crate) fn check_inclusion(&self, record: &LogRecord) -> Result<(), Broken> {
         let entry = &record.entry;
-        if let Some(proof) = &entry.inclusion_proof {
-            self.check_proof(record, proof)?;
-        }
         if entry.inclusion_promise.is_some() {
             self.check_promise(entry)?;
+        }
+        if let Some(proof) = &entry.inclusion_proof {
+            self.check_proof(record, proof)?;
         }
         Ok(())
     }
