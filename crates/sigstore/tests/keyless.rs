@@ -14,6 +14,10 @@ use touchmark_sigstore::{
     TimeSource, TrustRoot, Verifier,
 };
 
+#[path = "support/tamper.rs"]
+mod tamper;
+use tamper::{entry, flip};
+
 /// A valid bundle of the suite, with what it is about and whom it is checked against.
 struct Case {
     bundle: Value,
@@ -66,18 +70,6 @@ impl Case {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn entry(bundle: &mut Value) -> &mut Value {
-    &mut bundle["verificationMaterial"]["tlogEntries"][0]
-}
-
-/// Flips a bit in the middle of a member's base64.
-fn flip(value: &mut Value) {
-    let mut bytes = STANDARD.decode(value.as_str().unwrap()).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    *value = Value::from(STANDARD.encode(bytes));
 }
 
 const REKOR_1: &str = "happy-path-v0.3";

@@ -20,7 +20,10 @@ use touchmark_testkit::Sigstore;
 
 #[path = "support/services.rs"]
 mod services;
+#[path = "support/tamper.rs"]
+mod tamper;
 use services::*;
+use tamper::{entry, flip};
 
 fn verifier(sigstore: &Sigstore, keys: Vec<PublicKey>) -> Verifier {
     let root = TrustRoot::parse(sigstore.trusted_root().as_bytes(), &Limits::default()).unwrap();
@@ -42,17 +45,6 @@ fn broken<T: std::fmt::Debug>(result: Result<T, Rejection>) -> Promise {
 fn only(verified: &[Verified<Statement>]) -> (&Signer, &Proof) {
     assert_eq!(verified.len(), 1);
     (verified[0].signer(), verified[0].proof())
-}
-
-fn entry(bundle: &mut Value) -> &mut Value {
-    &mut bundle["verificationMaterial"]["tlogEntries"][0]
-}
-
-fn flip(value: &mut Value) {
-    let mut bytes = STANDARD.decode(value.as_str().unwrap()).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    *value = Value::from(STANDARD.encode(bytes));
 }
 
 #[tokio::test]

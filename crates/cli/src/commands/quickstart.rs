@@ -329,11 +329,8 @@ async fn decide(
     expected: Verdict,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default());
-    let verifier = match trust_root {
-        Some(trust_root) => verifier.with_trust_root(trust_root),
-        None => verifier,
-    };
+    let verifier = ImageVerifier::new(context.stores().clone(), policies, GatherLimits::default())
+        .with_trust_root(trust_root);
     let decision = verifier.decide(&image.to_image_ref()).await?;
     story.decision(&decision)?;
     if decision.verdict() != expected {

@@ -101,11 +101,8 @@ async fn show_proof(
         &[&by_identity(SUBJECT, issuer)],
     )?;
     let verifier =
-        ImageVerifier::new(context.stores().clone(), signed_by(SUBJECT, issuer)?, GatherLimits::default());
-    let verifier = match &way.trust_root {
-        Some(trust_root) => verifier.with_trust_root(Arc::clone(trust_root)),
-        None => verifier,
-    };
+        ImageVerifier::new(context.stores().clone(), signed_by(SUBJECT, issuer)?, GatherLimits::default())
+            .with_trust_root(way.trust_root.clone());
     let (decision, findings) = verifier.decide_with_findings(image).await?;
     story.decision(&decision)?;
     let claim = findings.claims().first().context("nothing that was signed verifies")?;
